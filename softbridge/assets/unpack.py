@@ -1,0 +1,79 @@
+"""Take a file or a folder out of an archive that is not trusted."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
+
+from softbridge.errors import AssetError
+
+Files = dict[str, Callable[[], IO[bytes]]]
+
+
+def unpack(archive: Path, member: str, work: Path) -> Path:
+    """Write one member of a zip or tar archive below a folder, and return where it is.
+
+    The archive is refused as a whole when a name in it is absolute or leads upwards, or when it holds a link or a
+    device. Only contents are written, never owners, modes or links, so nothing outside the folder can be touched.
+
+    Arguments:
+        archive: a wheel, zip, or (compressed) tar file.
+        member: a file, or a folder with all that is below it; `inner.tar.gz!file` goes into an inner archive.
+        work: the folder to write to.
+
+    Raises:
+        AssetError: when the archive is refused, or has no such member.
+    """
+    outer, _, inner = member.partition("!")
+    with _open(archive) as files:
+        chosen = {name: read for name, read in files.items() if name == outer or name.startswith(f"{outer}/")}
+        if not chosen:
+            raise _refusal(archive, f"has no '{outer}'")
+        for name, read in chosen.items():
+            target = work / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with read() as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+    return unpack(work / outer, inner, work) if inner else work / outer
+
+
+@contextmanager
+def _open(archive: Path) -> Iterator[Files]:
+    """Yield a reader for each file of the archive, after every entry was found harmless."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as bundle:
+            yield {_safe(archive, i.filename): partial(bundle.open, i) for i in bundle.infolist() if not i.is_dir()}
+    else:
+        with tarfile.open(archive) as tar:
+            entries = [info for info in tar if not info.isdir() or not _safe(archive, info.name)]
+            for info in entries:
+                if not info.isfile():
+                    raise _refusal(archive, f"holds a link or a device, '{info.name}'")
+            yield {_safe(archive, info.name): partial(_read, tar, info) for info in entries}
+
+
+def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    stream = tar.extractfile(info)
+    assert stream is not None  # only regular files come here
+    return stream
+
+
+def _safe(archive: Path, name: str) -> str:
+    """Return the name, or refuse the archive where the name could lead out of a folder on any system."""
+    if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts or not PurePosixPath(name).parts:
+        raise _refusal(archive, f"holds a file that would be written elsewhere, '{name}'")
+    return name
+
+
+def _refusal(archive: Path, what: str) -> AssetError:
+    return AssetError(
+        f"{archive.name} {what}",
+        "an archive of plain files with relative names, with the member the catalogue names",
+        "nothing was written to the cache; please report it with the archive's origin",
+    )

@@ -1,0 +1,157 @@
+"""A frozen pretrained model that a prompt enters, and that scores the classes of a text."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+
+from softbridge.batch import Batch, Rows, pad
+from softbridge.errors import BackboneError
+from softbridge.injection import Space, Tokens
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """Name a backbone and how it is to be run: the recipe's `backbone` keys.
+
+    Arguments:
+        name: a catalogue name (`softbridge assets ls`), a folder, or a hub id `org/name`.
+        revision: the hub revision.
+        kind: `sentence` or `causal`; found from the model's own configuration when absent.
+        temperature: divides the cosines of a sentence encoder, above 0.
+        max_length: tokens a text is cut to, special tokens included, from 4.
+        precision: `auto` measures once per device which is fastest.
+        attention: `auto` measures once per device which is fastest.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+    """
+
+    name: str
+    revision: str | None = None
+    kind: Literal["sentence", "causal"] | None = None
+    temperature: float = 0.05
+    max_length: int = 128
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    attention: Literal["auto", "sdpa", "eager", "matmul"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise BackboneError(f"temperature is {self.temperature}", "a number above 0", "write temperature: 0.05")
+        if self.max_length < 4:
+            raise BackboneError(f"max_length is {self.max_length}", "a whole number from 4", "write max_length: 128")
+
+
+class Backbone(ABC):
+    """Hold a frozen model and its tokenizer, join prompts to texts, and score classes.
+
+    Arguments:
+        model: a transformers model; it is put into evaluation mode (no dropout) and frozen.
+        tokenizer: its tokenizer.
+        spec: how it is run.
+    """
+
+    kind: ClassVar[str]
+    side: ClassVar[str]
+    chosen: str = "as the recipe says"
+    hub_id: str = ""
+    revision: str = ""
+
+    def __init__(self, model: Any, tokenizer: Any, spec: BackboneSpec) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.spec = replace(spec, kind=self.kind)  # type: ignore[arg-type]
+        self.words: tuple[str, ...] = ()
+        self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+
+    @abstractmethod
+    def bind(self, words: Sequence[str]) -> None:
+        """Set the task's classes by their label words or descriptions, and compute once what they need."""
+
+    @abstractmethod
+    def score(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+        """Return the classes' scores.
+
+        Arguments:
+            batch: B rows.
+            prompt: virtual tokens `[B, P, H]`, or None.
+
+        Returns:
+            `[B, C]` in float32; their softmax is `p(y | x)`.
+        """
+
+    @abstractmethod
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
+
+    @property
+    def table(self) -> torch.Tensor:
+        """Return the frozen word embeddings `[V, H]`."""
+        return self.model.get_input_embeddings().weight
+
+    @property
+    def device(self) -> torch.device:
+        """Return the device that the model is on."""
+        return self.table.device
+
+    def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Return the tokens' embeddings as the first block reads them, `[B, T, H]`."""
+        return self.model.get_input_embeddings()(input_ids)
+
+    def batch(self, rows: Rows) -> Batch:
+        """Pad rows on the backbone's side and move them to its device."""
+        return pad(rows, self.pad_id, self.side).to(self.device)
+
+    def space(self) -> Space:
+        """Return what a prompt may know of this backbone."""
+        return Space(self.table.detach().float().cpu(), self.word_ids, ordinary_tokens(self.tokenizer), self.words)
+
+    def word_ids(self, text: str) -> list[int]:
+        """Return a text's token ids without special tokens."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def fingerprint(self) -> str:
+        """Return the sha256 over all weights; equal before and after training, because the backbone is frozen."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def tokenizer_hash(self) -> str:
+        """Return the sha256 over the vocabulary, in the order of the ids."""
+        words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
+        return hashlib.sha256("\n".join(word for word, _ in words).encode()).hexdigest()
+
+    def require_words(self) -> None:
+        """Raise where no classes were bound yet."""
+        if not self.words:
+            raise BackboneError("the backbone has no classes", "label words", "call backbone.bind(words) first")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record says of this backbone."""
+        return {
+            "name": self.spec.name,
+            "hub_id": self.hub_id,
+            "revision": self.revision,
+            "kind": self.kind,
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "precision": str(self.table.dtype).removeprefix("torch."),
+            "attention": self.model.config._attn_implementation,
+            "chosen": self.chosen,
+        }
+
+
+def ordinary_tokens(tokenizer: Any) -> list[int]:
+    """Return the ids of tokens that are words or begin one, in the order of their ids.
+
+    Subword vocabularies give small ids to common pieces, so the order stands for frequency.
+    """
+    special = set(tokenizer.all_special_ids)
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = [i for piece, i in pieces if i not in special and piece.lstrip("Ġ▁").isalpha() and len(piece) > 1]
+    return words or [i for _, i in pieces if i not in special]

@@ -1,0 +1,107 @@
+"""A causal language model: a class's score is the log-likelihood of its label words after the text.
+
+The join is `[padding; prompt; text]` with positions counted from the prompt's first token, so that a row in a
+left-padded batch equals the same row alone. Only the hidden state at the label position, gathered into a contiguous
+`[B, H]`, meets the head, and only the head's rows of the label words where each class is one token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from softbridge.backbones.base import Backbone
+from softbridge.batch import Batch
+from softbridge.errors import BackboneError
+from softbridge.injection import Tokens
+
+
+class CausalBackbone(Backbone):
+    """Score a text by `log p(label words of y | x)`.
+
+    When every class is one token of its own, the scores are the head's rows of these tokens: their softmax equals
+    the softmax of the log-likelihoods, because the normaliser over the vocabulary is the same for all classes.
+    Otherwise each class's tokens are appended and their log-likelihoods summed.
+    """
+
+    kind: ClassVar[str] = "causal"
+    side: ClassVar[str] = "left"
+
+    def bind(self, words: Sequence[str]) -> None:
+        """Tokenise the label words once."""
+        self.words = tuple(words)
+        self.answers = [self.word_ids(word) for word in words]
+        if any(not ids for ids in self.answers) or len({tuple(ids) for ids in self.answers}) < len(words):
+            raise BackboneError(
+                f"the label words {list(words)} become the tokens {self.answers}",
+                "at least one token for each class, and no two classes alike",
+                "choose other label words",
+            )
+        self.single = all(len(ids) == 1 for ids in self.answers)
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return token ids, cut to `max_length` at the text's start so that the template's end stays."""
+        ids = self.tokenizer(list(texts))["input_ids"]
+        return [row[-self.spec.max_length :] or [self.pad_id] for row in ids]
+
+    def score(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+        """Return the classes' scores `[B, C]`."""
+        self.require_words()
+        if self.single:
+            rows = torch.tensor([ids[0] for ids in self.answers], device=self.device)
+            head = self.model.get_output_embeddings()
+            last = self.hidden(batch.input_ids, batch.mask, prompt)[:, -1].contiguous()
+            bias = None if getattr(head, "bias", None) is None else head.bias[rows].float()
+            return torch.nn.functional.linear(last.float(), head.weight[rows].float(), bias)
+        return torch.stack([self.likelihood(batch, prompt, ids) for ids in self.answers], dim=1)
+
+    def likelihood(self, batch: Batch, prompt: Tokens | None, answer: Sequence[int]) -> torch.Tensor:
+        """Return `sum_l log p(answer_l | x, answer_<l)`, `[B]`."""
+        told = torch.tensor(answer, device=self.device).expand(len(batch), -1)
+        input_ids = torch.cat([batch.input_ids, told[:, :-1]], dim=1)
+        mask = torch.cat([batch.mask, torch.ones_like(told[:, :-1])], dim=1)
+        states = self.hidden(input_ids, mask, prompt)[:, -len(answer) :]
+        logits = self.model.get_output_embeddings()(states.reshape(-1, states.shape[-1])).float()
+        taken = torch.log_softmax(logits, dim=-1).gather(1, told.reshape(-1, 1))
+        return taken.view(len(batch), -1).sum(1)
+
+    def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Tokens | None) -> torch.Tensor:
+        """Return the last block's states `[B, P + T, H]` of the joined rows."""
+        return self.model.base_model(**self.join(input_ids, mask, prompt), use_cache=False).last_hidden_state
+
+    def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Tokens | None) -> dict[str, Any]:
+        """Return the model's inputs for `[padding; prompt; text]`."""
+        states = self.embed(input_ids)
+        if prompt is not None:
+            states, mask = insert(states, mask, prompt.states.to(states.dtype))
+        position_ids = (mask.cumsum(1) - 1).clamp_min(0)
+        return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
+
+
+def insert(states: torch.Tensor, mask: torch.Tensor, virtual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put virtual tokens between the padding and the text of left-padded rows.
+
+    Arguments:
+        states: `[B, T, H]` the text's embeddings.
+        mask: `[B, T]`, zeros first.
+        virtual: `[B, P, H]`.
+
+    Returns:
+        `[B, P + T, H]` and its mask.
+
+    Example:
+        >>> text, mask = torch.tensor([[[0.0], [7.0]]]), torch.tensor([[0, 1]])
+        >>> joined, seen = insert(text, mask, torch.tensor([[[1.0], [2.0]]]))
+        >>> joined.flatten().tolist(), seen.tolist()
+        ([0.0, 1.0, 2.0, 7.0], [[0, 1, 1, 1]])
+    """
+    rows, length, width = virtual.shape
+    padding = (mask == 0).sum(1, keepdim=True)
+    order = torch.arange(length + mask.shape[1], device=mask.device).expand(rows, -1)
+    # In [prompt; text] a padding slot j comes from P + j, a prompt slot from j - padding, a text slot from itself.
+    source = torch.where(order < padding, order + length, torch.where(order < padding + length, order - padding, order))
+    joined = torch.cat([virtual, states], dim=1).gather(1, source.unsqueeze(-1).expand(-1, -1, width))
+    seen = torch.cat([mask.new_ones(rows, length), mask], dim=1).gather(1, source)
+    return joined, seen

@@ -1,0 +1,88 @@
+"""Load a backbone from a folder or a hub, in the precision and attention that suit the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+from softbridge.backbones.base import Backbone, BackboneSpec
+from softbridge.backbones.probes import choose, prepare
+from softbridge.backbones.table import BACKBONES
+from softbridge.catalogue import look_up
+from softbridge.errors import BackboneError
+
+LOADERS = {"sentence": AutoModel, "causal": AutoModelForCausalLM}
+
+
+def load(
+    spec: BackboneSpec,
+    folder: Path | None = None,
+    probes: Path | None = None,
+    hub_id: str = "",
+    revision: str = "",
+) -> Backbone:
+    """Load the backbone that a spec names.
+
+    Arguments:
+        spec: what to load and how to run it.
+        folder: where its files are; without one, the spec's name is a folder or a hub id.
+        probes: the folder that remembers what was measured on this device.
+        hub_id: the hub id that the files stand for, for records and cards.
+        revision: their hub revision.
+
+    Returns:
+        A frozen backbone on its device.
+
+    Raises:
+        BackboneError: when the files cannot be read, or are of no kind that softbridge joins prompts to.
+    """
+    source = str(folder or spec.name)
+    try:
+        config = AutoConfig.from_pretrained(source, revision=spec.revision)
+        kind = spec.kind or kind_of(config)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
+        model = look_up(LOADERS, kind, "backbone kind").from_pretrained(
+            source, revision=spec.revision, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise missing(spec.name, source, error) from error
+    device = pick_device(spec)
+    choice = choose(model.to(device).requires_grad_(False).eval(), spec, device, probes)
+    prepare(model, choice)
+    backbone = look_up(BACKBONES, kind, "backbone kind")(model, tokenizer, spec)
+    backbone.chosen = choice.reason
+    backbone.hub_id = hub_id or ("" if Path(source).exists() else source)
+    backbone.revision = revision or spec.revision or getattr(config, "_commit_hash", None) or ""
+    return backbone
+
+
+def kind_of(config: Any) -> str:
+    """Return the kind that a model's own configuration speaks for."""
+    names = config.architectures or [""]
+    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names):
+        return "causal"
+    if names[0].endswith("Model") and not getattr(config, "is_decoder", False):
+        return "sentence"
+    raise ValueError(f"its architecture is {names}, which is neither a causal language model nor an encoder")
+
+
+def missing(name: str, source: str, error: Exception) -> BackboneError:
+    """Return the error for a backbone that could not be loaded."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return BackboneError(
+        f"the backbone '{name}' could not be loaded from '{source}': {first}",
+        "a catalogue name (`softbridge assets ls`), a folder with config.json, weights and tokenizer, or a hub id",
+        "check the name; without a hub, fetch it elsewhere and give the folder, or set backbone.kind where it is unclear",
+    )
+
+
+def pick_device(spec: BackboneSpec) -> torch.device:
+    """Return the device of this process."""
+    if spec.device != "auto":
+        return torch.device(spec.device)
+    from accelerate import PartialState
+
+    return PartialState().device

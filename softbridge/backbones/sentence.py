@@ -1,0 +1,73 @@
+"""A sentence encoder: a class's score is the cosine of the text to the class's description.
+
+The join. An encoder reads order only from positions. The *slots* are `[[CLS]; prompt; text]`, so that whoever reads
+slot 0 reads [CLS] and not a virtual token; the *positions* are those of `[prompt; [CLS]; text]`, so that a prompt
+means the same in a PEFT adapter, which puts it first. The mean over tokens never reads a virtual token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from softbridge.backbones.base import Backbone
+from softbridge.batch import Batch, Rows
+from softbridge.injection import Tokens
+
+
+class SentenceBackbone(Backbone):
+    """Score a text by `cos(e(x), e(description of y)) / temperature`, e = mean over the text's tokens.
+
+    *Reference*: Reimers, Gurevych. Sentence-BERT. EMNLP 2019.
+    """
+
+    kind: ClassVar[str] = "sentence"
+    side: ClassVar[str] = "right"
+    labels: torch.Tensor
+
+    def bind(self, words: Sequence[str]) -> None:
+        """Embed the classes' descriptions once, without a prompt."""
+        self.words = tuple(words)
+        rows = Rows(self.tokenise(words), [0] * len(words))
+        with torch.inference_mode():
+            self.labels = self.encode(self.batch(rows), None)
+        self.labels = self.labels.clone()  # out of inference mode, so that autograd may save it
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return `[CLS] text [SEP]` ids, cut to `max_length`."""
+        return self.tokenizer(list(texts), truncation=True, max_length=self.spec.max_length)["input_ids"]
+
+    def score(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+        """Return the cosines to the classes' descriptions over the temperature, `[B, C]`."""
+        self.require_words()
+        return self.encode(batch, prompt) @ self.labels.T / self.spec.temperature
+
+    def encode(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+        """Return unit embeddings `[B, H]` in float32."""
+        inputs, pooled = self.join(batch, prompt)
+        hidden = self.model(**inputs).last_hidden_state.float()
+        weight = pooled.unsqueeze(-1).float()
+        mean = (hidden * weight).sum(1) / weight.sum(1).clamp_min(1.0)
+        return torch.nn.functional.normalize(mean, dim=-1)
+
+    def join(self, batch: Batch, prompt: Tokens | None) -> tuple[dict[str, Any], torch.Tensor]:
+        """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""
+        if prompt is None:
+            return {"input_ids": batch.input_ids, "attention_mask": batch.mask}, batch.mask
+        text = self.embed(batch.input_ids)
+        virtual = prompt.states.to(text.dtype)
+        rows, length = virtual.shape[:2]
+        states = torch.cat([text[:, :1], virtual, text[:, 1:]], dim=1)
+        seen = batch.mask.new_ones(rows, length)
+        mask = torch.cat([batch.mask[:, :1], seen, batch.mask[:, 1:]], dim=1)
+        pooled = torch.cat([batch.mask[:, :1], 0 * seen, batch.mask[:, 1:]], dim=1)
+        return {"inputs_embeds": states, "attention_mask": mask, "position_ids": self.positions(mask, length)}, pooled
+
+    def positions(self, mask: torch.Tensor, length: int) -> torch.Tensor:
+        """Return `[P, 0 .. P-1, P+1 ..]` for each row, behind the model's own offset (RoBERTa counts from 2)."""
+        offset = self.model.config.pad_token_id + 1 if "roberta" in self.model.config.model_type else 0
+        order = torch.arange(mask.shape[1], device=mask.device)
+        order[0], order[1 : length + 1] = length, torch.arange(length, device=mask.device)
+        return (order + offset).expand_as(mask)

@@ -1,0 +1,80 @@
+"""Rows as the engine moves them: token ids of unequal length with a label, and a padded batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Hold tokenised rows.
+
+    Arguments:
+        ids: one list of token ids a row, of unequal length.
+        labels: one class index a row; -1 where the row is not labelled.
+
+    Example:
+        >>> rows = Rows([[5, 6], [7]], [1, 0])
+        >>> len(rows), rows.take([1]).ids
+        (2, [[7]])
+    """
+
+    ids: Sequence[Sequence[int]]
+    labels: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, indices: Sequence[int]) -> Rows:
+        """Return the rows at these indices, in this order."""
+        return Rows([self.ids[i] for i in indices], [self.labels[i] for i in indices])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hold padded rows.
+
+    Arguments:
+        input_ids: `[B, T]` token ids.
+        mask: `[B, T]` 1 where a token is, 0 where padding is.
+        labels: `[B]` class indices.
+    """
+
+    input_ids: torch.Tensor
+    mask: torch.Tensor
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return self.input_ids.shape[0]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on a device."""
+        return Batch(self.input_ids.to(device), self.mask.to(device), self.labels.to(device))
+
+
+def pad(rows: Rows, pad_id: int, side: str) -> Batch:
+    """Pad rows to their longest.
+
+    Arguments:
+        rows: B rows.
+        pad_id: the token id that fills up.
+        side: `"left"` or `"right"`.
+
+    Returns:
+        A batch with T the longest row's length.
+
+    Example:
+        >>> pad(Rows([[5, 6], [7]], [1, 0]), 0, "left").input_ids.tolist()
+        [[5, 6], [0, 7]]
+    """
+    longest = max(len(ids) for ids in rows.ids)
+    input_ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    mask = torch.zeros(len(rows), longest, dtype=torch.long)
+    for i, ids in enumerate(rows.ids):
+        place = slice(longest - len(ids), None) if side == "left" else slice(len(ids))
+        input_ids[i, place] = torch.as_tensor(ids, dtype=torch.long)
+        mask[i, place] = 1
+    return Batch(input_ids, mask, torch.as_tensor(rows.labels, dtype=torch.long))

@@ -1,0 +1,67 @@
+"""The contract of a bridge: from source prompts to the prompt that starts on the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+
+
+@dataclass(frozen=True)
+class Shore:
+    """Hold what one seed's crossing may look at. The heavy things are asked for, not handed over.
+
+    Arguments:
+        sources: each source domain's prompt `[P, H]`, as validation on the source chose it.
+        embeddings: each source domain's prompt after its last step: its task embedding.
+        fresh: returns a new prompt `[P, H]`, started as the recipe's prompt says.
+        embed_target: trains a fresh prompt on the target at the plan's fixed steps, and returns it: the target's
+            task embedding.
+        generator: draws what the bridge draws.
+    """
+
+    sources: Mapping[str, torch.Tensor]
+    embeddings: Mapping[str, torch.Tensor]
+    fresh: Callable[[], torch.Tensor]
+    embed_target: Callable[[], torch.Tensor]
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Hold what a bridge made.
+
+    Arguments:
+        start: the virtual tokens `[P, H]` that stand on the target; None for no prompt at all.
+        parents: the source domains that it came from.
+        note: what was chosen and why, for people.
+    """
+
+    start: torch.Tensor | None
+    parents: tuple[str, ...] = ()
+    note: str = ""
+
+
+@runtime_checkable
+class Bridge(Protocol):
+    """Describe a bridge: a frozen dataclass whose fields are the recipe's keys.
+
+    `trains` says whether the prompt is trained on the target, `reads_sources` whether source prompts are needed,
+    `embeds_target` whether the target's task embedding may be asked for.
+    """
+
+    name: ClassVar[str]
+    reference: ClassVar[str]
+    bibtex: ClassVar[str]
+    trains: ClassVar[bool]
+    reads_sources: ClassVar[bool]
+
+    def embeds_target(self, sources: int) -> bool:
+        """Say whether the target's task embedding is asked for, given the number of sources."""
+        ...
+
+    def cross(self, shore: Shore) -> Crossing:
+        """Return what stands on the target at step 0."""
+        ...

@@ -1,0 +1,199 @@
+"""Train a bank: the one loop behind every stage that learns.
+
+A step is decided by its number alone (rows by seed and step, learning rate by step), so going on from a checkpoint
+is going on as if nothing had happened, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from softbridge.backbones.base import Backbone
+from softbridge.batch import Rows
+from softbridge.domains.feeds import Feed
+from softbridge.engine import checkpoint, optimisers
+from softbridge.engine.plan import Plan
+from softbridge.engine.step import Work, backward, clip
+from softbridge.engine.stopping import Standing
+from softbridge.prompts.bank import Bank
+from softbridge.prompts.base import PromptModule
+
+Judge = Callable[[Bank, Sequence[int]], dict[int, dict[str, float]]]
+Watch = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Member:
+    """Name one prompt of a bank, and the rows it learns from.
+
+    Arguments:
+        name: its name in the bank.
+        seed: draws the order of its rows.
+        prompt: its parameters, at the start.
+        rows: its labelled rows.
+    """
+
+    name: str
+    seed: int
+    prompt: PromptModule
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Hold what training one member came to.
+
+    Arguments:
+        best: `[P, H]` at the step that validation chose.
+        last: `[P, H]` after the last step.
+        best_step: that step.
+        last_step: the last step.
+        stopped: why it stopped early, or None.
+        history: what was seen at each look.
+    """
+
+    best: torch.Tensor
+    last: torch.Tensor
+    best_step: int
+    last_step: int
+    stopped: str | None
+    history: list[dict[str, Any]]
+
+
+@dataclass
+class Training:
+    """Train a bank's members by a plan.
+
+    Arguments:
+        backbone: the frozen backbone, bound to the task's classes.
+        members: the bank's members.
+        plan: how to train.
+        judge: scores the bank's listed members on validation.
+        accelerator: device and processes.
+        folder: where `checkpoint.pt` and `history.jsonl` go; None keeps nothing.
+        watch: is told (step, rows so far, what to show) after each step.
+    """
+
+    backbone: Backbone
+    members: Sequence[Member]
+    plan: Plan
+    judge: Judge
+    accelerator: Accelerator
+    folder: Path | None = None
+    watch: Watch | None = None
+
+    step: int = 0
+    rows_seen: int = 0
+    seconds: float = 0.0
+    standings: list[Standing] = field(default_factory=list)
+    history: list[list[dict[str, Any]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.bank = Bank({m.name: m.prompt for m in self.members}).to(self.backbone.device)
+        self.optimiser, self.schedule = optimisers.make(self.bank, self.plan)
+        self.feeds = [Feed(len(m.rows), self.plan.batch, m.seed) for m in self.members]
+        self.standings = [Standing(self.plan) for _ in self.members]
+        self.history = [[] for _ in self.members]
+        self.losses: list[list[float]] = [[] for _ in self.members]
+
+    @property
+    def active(self) -> list[int]:
+        """Return the members that still train."""
+        return [i for i, standing in enumerate(self.standings) if standing.stopped is None]
+
+    def run(self) -> list[Trained]:
+        """Train to the end, going on from the checkpoint where there is one."""
+        looks = set(self.plan.looks())
+        if not self.restore():
+            self.look()
+        while self.active and self.step < self.plan.steps:
+            self.move()
+            if self.step in looks:
+                self.look()
+        return [self.result(i) for i in range(len(self.members))]
+
+    def move(self) -> None:
+        """Make one optimiser step."""
+        started = time.perf_counter()
+        active = self.active
+        picked = [(i, row) for i in active for row in self.feeds[i].rows_at(self.step)]
+        ids = [self.members[i].rows.ids[row] for i, row in picked]
+        work = Work(Rows(ids, [self.members[i].rows.labels[row] for i, row in picked]), [i for i, _ in picked])
+        self.optimiser.zero_grad(set_to_none=True)
+        losses = backward(self.backbone, self.bank, work, self.plan.batch, self.plan.accumulation, self.accelerator)
+        clip(self.bank, active, self.plan.clip)
+        self.optimiser.step()
+        self.schedule.step()
+        for i in active:
+            self.losses[i].append(losses[i])
+        self.step += 1
+        self.rows_seen += len(picked)
+        self.seconds += time.perf_counter() - started
+        if self.watch:
+            self.watch(self.step, self.rows_seen, f"loss {sum(losses) / len(active):.3f}")
+
+    def look(self) -> None:
+        """Look at validation, take note, and keep a checkpoint."""
+        active = self.active
+        scores = self.judge(self.bank, active)
+        baked = self.bank.bake()
+        for i in active:
+            losses, self.losses[i] = self.losses[i], []
+            self.history[i].append(
+                {
+                    "step": self.step,
+                    "epoch": round(self.step * self.plan.batch / len(self.members[i].rows), 4),
+                    "train_loss": sum(losses) / len(losses) if losses else None,
+                    "validation": scores[i],
+                    "learning_rate": self.schedule.get_last_lr()[0],
+                }
+            )
+            self.standings[i].look(self.step, baked[i].cpu(), scores[i])
+        self.keep()
+
+    def result(self, index: int) -> Trained:
+        """Return what one member came to."""
+        standing, history = self.standings[index], self.history[index]
+        assert standing.best is not None
+        last = self.bank.bake()[index].cpu()
+        return Trained(standing.best, last, standing.best_step, history[-1]["step"], standing.stopped, history)
+
+    def keep(self) -> None:
+        """Write the checkpoint and the history; only the main process does."""
+        if self.folder is None or not self.accelerator.is_main_process:
+            return
+        standings = [{k: v for k, v in vars(s).items() if k != "plan"} for s in self.standings]
+        state = {
+            "step": self.step,
+            "rows_seen": self.rows_seen,
+            "seconds": self.seconds,
+            "bank": self.bank.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "standings": standings,
+            "history": self.history,
+        }
+        checkpoint.write(self.folder / "checkpoint.pt", state)
+        lines = [{"member": m.name, **look} for m, looks in zip(self.members, self.history, strict=True) for look in looks]
+        (self.folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    def restore(self) -> bool:
+        """Go back to the checkpoint, and say whether there was one; it always stands right after a look."""
+        state = checkpoint.read(self.folder / "checkpoint.pt") if self.folder else None
+        if state is None:
+            return False
+        self.step, self.rows_seen, self.seconds = state["step"], state["rows_seen"], state["seconds"]
+        self.bank.load_state_dict(state["bank"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.standings = [Standing(self.plan, **kept) for kept in state["standings"]]
+        self.history = state["history"]
+        return True

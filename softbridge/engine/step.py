@@ -1,0 +1,84 @@
+"""One optimiser step of a bank: every member's own batch, cut into passes of similar length.
+
+    L = sum over members of ( 1/batch * sum over the member's rows of -log p(y | x, prompt) )
+
+The sum keeps a member's gradient what it would be alone; so does clipping each member by its own norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+
+from softbridge.backbones.base import Backbone
+from softbridge.batch import Rows
+from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.losses.supervised import cross_entropy
+from softbridge.prompts.bank import Bank
+
+
+@dataclass(frozen=True)
+class Work:
+    """Hold the rows of one step, each with the member it belongs to.
+
+    Arguments:
+        rows: the rows of all members that still train.
+        owner: each row's member index.
+    """
+
+    rows: Rows
+    owner: Sequence[int]
+
+
+def backward(
+    backbone: Backbone, bank: Bank, work: Work, batch: int, accumulation: int, accelerator: Accelerator
+) -> list[float]:
+    """Add up the gradients of one step.
+
+    Arguments:
+        backbone: the frozen backbone.
+        bank: N prompts; their gradients are to be empty.
+        work: the step's rows.
+        batch: rows of one member, which its loss is averaged over.
+        accumulation: the least number of passes.
+        accelerator: shares the rows among its processes and adds up their gradients.
+
+    Returns:
+        N losses, averaged over each member's rows; 0 for a member without rows.
+    """
+    losses = torch.zeros(len(bank), device=backbone.device)
+    length = bank[0].bake().shape[0]
+    index, count = accelerator.process_index, accelerator.num_processes
+    mine = list(range(len(work.owner)))[index::count]
+    lengths = [len(work.rows.ids[i]) + length for i in mine]
+    positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
+    for group in cut(lengths, positions):
+        chosen = [mine[i] for i in group]
+        owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
+        rows = backbone.batch(work.rows.take(chosen))
+        each = cross_entropy(backbone.score(rows, bank(owner)), rows.labels) / batch
+        each.sum().backward()
+        losses.index_add_(0, owner, each.detach())
+    if count > 1:
+        share(bank, sorted(set(work.owner)), accelerator)
+        losses = accelerator.reduce(losses, "sum")
+    return losses.tolist()
+
+
+def share(bank: Bank, active: Sequence[int], accelerator: Accelerator) -> None:
+    """Add the active members' gradients up over all processes, in one message."""
+    parameters = [p for index in active for p in bank[index].parameters()]
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+    total = accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, total, strict=True):
+        parameter.grad = part.view_as(parameter).clone()
+
+
+def clip(bank: Bank, active: Sequence[int], largest: float | None) -> None:
+    """Scale each member's gradient down to the largest norm, every member by itself."""
+    if largest is not None:
+        for index in active:
+            torch.nn.utils.clip_grad_norm_(bank[index].parameters(), largest)

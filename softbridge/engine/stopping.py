@@ -1,0 +1,44 @@
+"""What validation chose for one member so far, and whether the member still trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from softbridge.engine.plan import Plan
+
+
+@dataclass
+class Standing:
+    """Keep a member's best checkpoint and its patience.
+
+    Arguments:
+        plan: names the score and the patience.
+        best: the best virtual tokens `[P, H]` so far.
+        best_step: the step they were taken at.
+        best_score: validation's scores there.
+        idle: looks since.
+        stopped: why and when the member stopped, or None.
+    """
+
+    plan: Plan
+    best: torch.Tensor | None = None
+    best_step: int = -1
+    best_score: dict[str, float] | None = None
+    idle: int = 0
+    stopped: str | None = None
+
+    def look(self, step: int, tokens: torch.Tensor, score: dict[str, float]) -> None:
+        """Take note of validation's scores after a step; equal scores are settled by the smaller loss."""
+        if self.best_score is None or self.rank(score) > self.rank(self.best_score):
+            self.best, self.best_step, self.best_score, self.idle = tokens, step, score, 0
+            return
+        self.idle += 1
+        if self.plan.patience is not None and self.idle >= self.plan.patience:
+            self.stopped = f"at step {step}: {self.idle} looks without a better validation {self.plan.choose_by}"
+
+    def rank(self, score: dict[str, float]) -> tuple[float, float]:
+        """Return what is compared; larger is better."""
+        first = -score["loss"] if self.plan.choose_by == "loss" else score[self.plan.choose_by]
+        return first, -score["loss"]

@@ -1,0 +1,94 @@
+"""The loss formulations as a report prints them: for paper, terminal and web page. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Hold one formulation in three scripts.
+
+    Arguments:
+        name: its name in a sentence.
+        latex: for a paper, without dollar signs.
+        plain: one line of Unicode, for a terminal or a text file.
+        mathml: for a web page; browsers draw it without network or script.
+        reads: what the letters stand for, and what N or M counts.
+    """
+
+    name: str
+    latex: str
+    plain: str
+    mathml: str
+    reads: str
+
+
+def _math(*parts: str) -> str:
+    return f'<math display="block"><mrow>{"".join(parts)}</mrow></math>'
+
+
+def _average(divisor: str, total: str, index: str) -> str:
+    """Write `1/divisor * sum over index = 1 .. total`."""
+    start = f"<mrow><mi>{index}</mi><mo>=</mo><mn>1</mn></mrow>"
+    return f"<mfrac><mn>1</mn>{divisor}</mfrac><munderover><mo>∑</mo>{start}{total}</munderover>"
+
+
+def _surprise(index: str, theta: str) -> str:
+    """Write `-log p(y_index | x_index, theta)`."""
+    y, x = (f"<msub><mi>{letter}</mi><mi>{index}</mi></msub>" for letter in "yx")
+    return f"<mo>−</mo><mi>log</mi><mo>⁡</mo><mi>p</mi><mo>(</mo>{y}<mo>|</mo>{x}<mo>,</mo>{theta}<mo>)</mo>"
+
+
+_L_PRE = "<msub><mi>L</mi><mtext>pre</mtext></msub><mo>=</mo>"
+_L_FINE = "<msub><mi>L</mi><mtext>fine</mtext></msub><mo>=</mo>"
+_L_N = "<msub><mi>L</mi><mi>n</mi></msub>"
+_LABELLED = "<msub><mi>N</mi><mtext>labelled</mtext></msub>"
+_N, _M = "<mi>N</mi>", "<mi>M</mi>"
+_THETA, _THETA_PRIME = "<mi>θ</mi>", "<msup><mi>θ</mi><mo>′</mo></msup>"
+_WHERE = '<mo>,</mo><mspace width="1em"/>'
+
+_LEFT = '<mtd style="text-align: left">'
+
+_CASES = (
+    f"{_L_N}<mo>=</mo><mrow><mo>{{</mo><mtable>"
+    f"<mtr>{_LEFT}{_surprise('n', _THETA)}</mtd>{_LEFT}<mtext>where row n is labelled</mtext></mtd></mtr>"
+    f"<mtr>{_LEFT}<mn>0</mn></mtd>{_LEFT}<mtext>where it is not</mtext></mtd></mtr>"
+    "</mtable></mrow>"
+)
+_CASES_LATEX = (
+    r"L_n = \begin{cases} -\log p(y_n \mid x_n, \theta) & \text{where row } n \text{ is labelled} \\"
+    r" 0 & \text{where it is not} \end{cases}"
+)
+_CASES_PLAIN = "Lₙ = −log p(yₙ | xₙ, θ) where row n is labelled, 0 where it is not"
+
+FORMULAS: dict[str, Formula] = {
+    "L_pre/self-supervised": Formula(
+        name="pretraining, self-supervised",
+        latex=r"L_{\mathrm{pre}} = \frac{1}{N} \sum_{n=1}^{N} L_n, \quad L_n = -\log p(y_n \mid x_n, \theta)",
+        plain="L_pre = 1/N · Σₙ Lₙ, Lₙ = −log p(yₙ | xₙ, θ)",
+        mathml=_math(_L_PRE, _average(_N, _N, "n"), _L_N, _WHERE, _L_N, "<mo>=</mo>", _surprise("n", _THETA)),
+        reads="N counts all rows; yₙ is taken from the text xₙ itself (next token, masked token or span).",
+    ),
+    "L_pre/semi-supervised": Formula(
+        name="pretraining, semi-supervised",
+        latex=r"L_{\mathrm{pre}} = \frac{1}{N} \sum_{n=1}^{N} L_n, \quad " + _CASES_LATEX,
+        plain=f"L_pre = 1/N · Σₙ Lₙ, {_CASES_PLAIN}",
+        mathml=_math(_L_PRE, _average(_N, _N, "n"), _L_N, _WHERE, _CASES),
+        reads="N counts all rows, labelled or not; yₙ is the label of row n (normalise: all).",
+    ),
+    "L_pre/semi-supervised/labelled": Formula(
+        name="pretraining, semi-supervised, over the labelled rows",
+        latex=r"L_{\mathrm{pre}} = \frac{1}{N_{\mathrm{labelled}}} \sum_{n=1}^{N} L_n, \quad " + _CASES_LATEX,
+        plain=f"L_pre = 1/N_labelled · Σₙ Lₙ, {_CASES_PLAIN}",
+        mathml=_math(_L_PRE, _average(_LABELLED, _N, "n"), _L_N, _WHERE, _CASES),
+        reads="The sum runs over all N rows and is divided by the labelled ones alone (normalise: labelled).",
+    ),
+    "L_fine": Formula(
+        name="fine-tuning",
+        latex=r"L_{\mathrm{fine}} = \frac{1}{M} \sum_{m=1}^{M} -\log p(y_m \mid x_m, \theta')",
+        plain="L_fine = 1/M · Σₘ −log p(yₘ | xₘ, θ′)",
+        mathml=_math(_L_FINE, _average(_M, _M, "m"), _surprise("m", _THETA_PRIME)),
+        reads="M counts the labelled rows; θ′ is the frozen backbone θ plus the prompt (or a tuned backbone).",
+    ),
+}

@@ -1,0 +1,62 @@
+"""Write a prompt as an ordinary PEFT adapter folder, which `PeftModel.from_pretrained` loads.
+
+PEFT puts a prompt before everything else, an encoder's [CLS] included. Softbridge's join gives [CLS] position P and
+the prompt 0..P-1, so that both compute the same hidden states: attention without a causal mask does not see the order
+of the slots, only their positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors.torch import save_file
+
+from softbridge.errors import PromptError, nearest
+from softbridge.prompts.card import Card
+
+TASKS: Mapping[str, str] = MappingProxyType({"causal": "CAUSAL_LM", "sentence": "FEATURE_EXTRACTION"})
+
+
+def write(folder: Path, prompt: torch.Tensor, card: Card) -> None:
+    """Write `adapter_config.json` and `adapter_model.safetensors` into an existing folder.
+
+    Arguments:
+        folder: where the two files go.
+        prompt: `[P, H]` in float32, contiguous, on the CPU.
+        card: tells the backbone's name, kind, layers and heads.
+
+    Raises:
+        PromptError: when PEFT has no task type for the backbone's kind.
+
+    Example:
+        >>> import tempfile
+        >>> card = Card("org/model", None, "causal", 2, 4, "ab12", 3, 8, "random", 0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write(Path(folder), torch.zeros(3, 8), card)
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['adapter_config.json', 'adapter_model.safetensors']
+    """
+    if card.kind not in TASKS:
+        raise PromptError(
+            f"the card's backbone is of the kind '{card.kind}'{nearest(card.kind, TASKS)}",
+            f"one of: {', '.join(TASKS)}",
+            "write the kind that the backbone was loaded as",
+        )
+    from peft import PromptTuningConfig  # takes seconds, and only saving needs it
+
+    config = PromptTuningConfig(
+        task_type=TASKS[card.kind],
+        inference_mode=True,
+        base_model_name_or_path=card.backbone,
+        revision=card.revision,
+        num_virtual_tokens=card.length,
+        token_dim=card.width,
+        num_layers=card.layers,
+        num_attention_heads=card.heads,
+        num_transformer_submodules=1,
+    )
+    config.save_pretrained(str(folder))
+    save_file({"prompt_embeddings": prompt}, folder / "adapter_model.safetensors", metadata={"format": "pt"})

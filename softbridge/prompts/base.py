@@ -1,0 +1,44 @@
+"""The contract of a prompt kind, and of the module that it builds."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from softbridge.injection import Space, Tokens
+
+
+class PromptModule(torch.nn.Module):
+    """Hold one prompt's trainable parameters, in float32 whatever the backbone's precision.
+
+    A kind of prompt overrides `bake`; `forward` is what the engine differentiates through.
+    """
+
+    block: int = 0
+
+    def forward(self) -> Tokens:
+        """Return the injection of this prompt for one row: `[1, P, H]`."""
+        return Tokens(self.bake().unsqueeze(0), self.block)
+
+    def bake(self) -> torch.Tensor:
+        """Return the virtual tokens `[P, H]` that the parameters stand for."""
+        raise NotImplementedError(f"{type(self).__name__} must say what it bakes to")
+
+
+@runtime_checkable
+class PromptKind(Protocol):
+    """Describe a kind of prompt: a frozen dataclass whose fields are the recipe's keys."""
+
+    length: int
+    name: str
+    reference: str
+    bibtex: str
+
+    def build(self, space: Space, generator: torch.Generator) -> PromptModule:
+        """Return a new prompt for this space, drawn with this generator."""
+        ...
+
+    def hold(self, tokens: torch.Tensor) -> PromptModule:
+        """Return a prompt that starts from these virtual tokens `[P, H]`."""
+        ...

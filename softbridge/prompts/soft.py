@@ -1,0 +1,83 @@
+"""The soft prompt: P free vectors before the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from softbridge.errors import PromptError
+from softbridge.injection import Space
+from softbridge.prompts.base import PromptModule
+from softbridge.prompts.initialisers import INITIALISERS
+from softbridge.shapes import check
+
+
+class SoftPrompt(PromptModule):
+    """Hold P free virtual tokens.
+
+    Arguments:
+        tokens: `[P, H]` where they start.
+    """
+
+    def __init__(self, tokens: torch.Tensor) -> None:
+        super().__init__()
+        check(tokens, "P H", "the prompt")
+        self.tokens = torch.nn.Parameter(tokens.detach().float().clone())
+
+    def bake(self) -> torch.Tensor:
+        """Return the virtual tokens `[P, H]`."""
+        return self.tokens
+
+
+@dataclass(frozen=True)
+class Soft:
+    """Learn P virtual tokens before the text: `min_P CE(f([P; E(x)]), y)`.
+
+    *Reference*: Lester, Al-Rfou, Constant. The Power of Scale for Parameter-Efficient Prompt Tuning. EMNLP 2021.
+
+    Arguments:
+        length: P, the number of virtual tokens, from 1.
+        init: where they start: `vocabulary` (words drawn from the commonest), `text` (a text's own tokens),
+            `labels` (the label words' tokens) or `random` (normal).
+        text: the text for `init: text`.
+        scale: the root mean square of the start, in units of the word embeddings' own.
+
+    Example:
+        >>> space = Space(torch.randn(50, 8), lambda text: [1, 2], range(50))
+        >>> Soft(length=3).build(space, torch.Generator().manual_seed(0)).bake().shape
+        torch.Size([3, 8])
+    """
+
+    length: int = 20
+    init: Literal["vocabulary", "text", "labels", "random"] = "vocabulary"
+    text: str | None = None
+    scale: float = 1.0
+
+    name: ClassVar[str] = "soft"
+    reference: ClassVar[str] = (
+        "Lester, Al-Rfou, Constant. The Power of Scale for Parameter-Efficient Prompt Tuning. EMNLP 2021."
+    )
+    bibtex: ClassVar[str] = """@inproceedings{lester2021power,
+  title = {The Power of Scale for Parameter-Efficient Prompt Tuning},
+  author = {Lester, Brian and Al-Rfou, Rami and Constant, Noah},
+  booktitle = {Proceedings of EMNLP},
+  year = {2021}
+}"""
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise PromptError(f"a prompt's length is {self.length}", "a whole number from 1", "write length: 20")
+        if self.init == "text" and not self.text:
+            raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
+
+    def build(self, space: Space, generator: torch.Generator) -> SoftPrompt:
+        """Return a new prompt, started as `init` says."""
+        start = INITIALISERS[self.init]
+        extra = {"text": self.text} if self.init == "text" else {}
+        return SoftPrompt(start(space, self.length, generator, scale=self.scale, **extra))
+
+    def hold(self, tokens: torch.Tensor) -> SoftPrompt:
+        """Return a prompt that starts from these virtual tokens `[P, H]`."""
+        return SoftPrompt(tokens)

@@ -1,0 +1,118 @@
+"""Combinations that cannot work, found before anything loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from softbridge.domains.domain import Domain
+from softbridge.domains.labels import check_labels
+from softbridge.domains.templates import Template
+from softbridge.errors import DataError
+from softbridge.recipe.document import Document, Steps
+from softbridge.recipe.fields import meant
+from softbridge.recipe.schema import Arm
+
+
+def check(parts: Mapping[str, Any], document: Document) -> None:
+    """Note what in a recipe's parts cannot work together; a part that is None was noted before."""
+    check_numbers(parts, document)
+    arms: list[Arm] = [arm for arm in parts["arms"].values() if arm]
+    names = list(parts["sources"])
+    for arm in arms:
+        check_arm(arm, names, document)
+    for section in ("sources", "targets"):
+        for name, domain in parts[section].items():
+            if domain is not None:
+                check_domain((section, name), domain, document)
+    crossing = any(arm.bridge.reads_sources for arm in arms)
+    if crossing:
+        check_classes(parts["sources"], parts["targets"], document)
+
+
+def check_numbers(parts: Mapping[str, Any], document: Document) -> None:
+    """Note counts that are too small, seeds that stand twice, and sections without an entry."""
+    for key in ("seeds", "targets", "arms"):
+        if not parts[key] and document.sound((key,)):
+            document.note((key,), "is empty", "add at least one")
+    seeds: Sequence[int] = parts["seeds"]
+    for i, seed in enumerate(seeds):
+        if seed < 0:
+            document.note(("seeds", i), f"is {seed}", "write a whole number from 0")
+        elif seed in seeds[:i]:
+            document.note(("seeds", i), f"is {seed} a second time", "give every member a seed of its own")
+    for key in ("shots", "validation_shots"):
+        if parts[key] is not None and parts[key] < 1:
+            document.note((key,), f"is {parts[key]}", "write how many rows per class, from 1; or null for all rows")
+
+
+def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
+    """Note sources that an arm names or needs and that are not there, and a budget that nothing is spent of."""
+    path = ("arms", arm.name)
+    for i, name in enumerate(arm.sources or ()):
+        if name not in sources:
+            document.note((*path, "sources", i), *_no_source(name, sources))
+    if arm.bridge.reads_sources and document.sound(path):
+        _check_crossing(arm, [name for name in sources if arm.sources is None or name in arm.sources], document)
+    if arm.budget == "combined" and not arm.bridge.trains:
+        seen = f"is combined, but the bridge {arm.bridge.name} trains nothing"
+        document.note((*path, "budget"), seen, "remove budget, or choose a bridge that trains")
+
+
+def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> None:
+    """Note a template or labels that would be refused when the domain is opened."""
+    try:
+        Template.parse(domain.template)
+    except DataError as error:
+        document.note(at(path, "template", document), error.seen, error.fix)
+    if domain.label is None:
+        fix = "name the column that holds the labels"
+        document.note(at(path, "label", document), "is null, but prompts are learned and scored with labels", fix)
+        return
+    try:
+        check_labels(domain.labels, domain.classes)
+    except DataError as error:
+        document.note(at(path, "labels", document), error.seen, error.fix)
+
+
+def check_classes(
+    sources: Mapping[str, Domain | None], targets: Mapping[str, Domain | None], document: Document
+) -> None:
+    """Note targets whose classes are not the sources', in the same order: a prompt would change its meaning."""
+    given = {name: tuple(domain.labels) for name, domain in sources.items() if domain}
+    for name, domain in targets.items():
+        classes = tuple(domain.labels) if domain else ()
+        other = next((source for source, known in given.items() if known != classes), None)
+        if domain is not None and other is not None:
+            seen = f"has the classes {', '.join(classes)}, but the source {other} has {', '.join(given[other])}"
+            path = at(("targets", name), "labels", document)
+            document.note(path, seen, "give both the same class names in the same order")
+
+
+def at(path: tuple[str, str], key: str, document: Document) -> Steps:
+    """Return where a domain's key stands: in the domain itself, or in the shared `domain`."""
+    own, shared = (*path, key), ("domain", key)
+    return shared if own not in document.places and shared in document.places else own
+
+
+def _check_crossing(arm: Arm, names: Sequence[str], document: Document) -> None:
+    """Note a bridge whose source is not there, or not settled."""
+    path, named = ("arms", arm.name), getattr(arm.bridge, "source", None)
+    if not names:
+        seen = f"is {arm.bridge.name}, which needs a source, and there is none"
+        document.note((*path, "bridge"), seen, "add a domain under sources, or remove the arm")
+    elif named is not None and named not in names:
+        document.note((*path, "source"), *_no_source(named, names))
+    elif _undecided(arm, names):
+        seen = f"is missing, and there are several sources: {', '.join(names)}"
+        document.note((*path, "source"), seen, f"add source: {names[0]}")
+
+
+def _undecided(arm: Arm, names: Sequence[str]) -> bool:
+    """Say whether the bridge goes from one source, none is named, and it would not choose by itself."""
+    unnamed = getattr(arm.bridge, "source", "") is None
+    return unnamed and len(names) > 1 and not arm.bridge.embeds_target(len(names))
+
+
+def _no_source(name: str, names: Sequence[str]) -> tuple[str, str]:
+    return f"there is no source '{name}'", meant(name, names) if names else "add it under sources"

@@ -1,0 +1,65 @@
+"""What a recipe will do, in words."""
+
+from __future__ import annotations
+
+from softbridge.domains.domain import Domain
+from softbridge.engine.plan import Plan
+from softbridge.recipe.schema import Arm, Recipe, plain
+
+
+def explain(recipe: Recipe) -> str:
+    """Return what a recipe will do, step by step.
+
+    Example:
+        >>> from softbridge.recipe import read
+        >>> print(explain(read("quickstart")).splitlines()[0])
+        quickstart: 1 source, 3 targets, 6 arms, 3 seeds
+    """
+    counts = {"source": recipe.sources, "target": recipe.targets, "arm": recipe.arms, "seed": recipe.seeds}
+    head = ", ".join(f"{len(what)} {word}" + ("" if len(what) == 1 else "s") for word, what in counts.items())
+    prompt = plain(recipe.prompt)
+    settings = ", ".join(f"{key} {value}" for key, value in prompt.items() if key != "length" and value is not None)
+    kind = f"{recipe.backbone.kind} backbone" if recipe.backbone.kind else "backbone"
+    lines = [
+        f"{recipe.name}: {head}",
+        f"{kind} {recipe.backbone.name}, frozen; texts are cut to {recipe.backbone.max_length} tokens",
+        f"prompt {recipe.prompt.name} of {recipe.prompt.length} tokens ({settings}); one member per seed: "
+        + ", ".join(map(str, recipe.seeds)),
+        *_read_sources(recipe),
+        *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
+        f"on each target: {_rows(recipe.shots)} to train on, {_rows(recipe.validation_shots)} to choose by",
+        *(f"arm {arm.name}: {_way(arm, recipe)}" for arm in recipe.arms.values()),
+        f"validation chooses the checkpoint by {recipe.training.target.choose_by}; test is touched once",
+    ]
+    return "\n".join(lines)
+
+
+def _read_sources(recipe: Recipe) -> list[str]:
+    plan = _plan(recipe.training.source)
+    return [f"source {name}: {_data(domain)}; {plan}" for name, domain in recipe.sources.items()]
+
+
+def _data(domain: Domain) -> str:
+    data = domain.data if isinstance(domain.data, str) else "rows in memory"
+    where = "".join(f", where {column} is {value}" for column, value in domain.where.items())
+    return f"{data}{where}; classes {', '.join(domain.labels)}"
+
+
+def _rows(shots: int | None) -> str:
+    return "all labelled rows" if shots is None else f"{shots} labelled rows per class"
+
+
+def _plan(plan: Plan) -> str:
+    return (
+        f"{plan.steps} steps of {plan.batch} rows by {plan.optimiser}, "
+        f"learning rate {plan.learning_rate:g}, {plan.schedule} schedule"
+    )
+
+
+def _way(arm: Arm, recipe: Recipe) -> str:
+    settings = ", ".join(f"{key} {value}" for key, value in plain(arm.bridge).items() if value is not None)
+    bridge = f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "")
+    if not arm.bridge.trains:
+        return f"{bridge}; not trained on the target"
+    more = " plus the steps that the sources took" if arm.budget == "combined" else ""
+    return f"{bridge}; {_plan(arm.plan)}{more}"

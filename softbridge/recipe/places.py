@@ -1,0 +1,49 @@
+"""Where a recipe's model and data are: in the catalogue, in a folder, or on a hub; looked for before anything loads."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from softbridge.assets.table import ASSETS
+from softbridge.errors import nearest
+from softbridge.recipe.document import Document, Steps
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def model(name: str, folder: Path, path: Steps, document: Document) -> str:
+    """Return a backbone's name, a folder beside the recipe as an absolute path; note one that cannot be found."""
+    models = [entry for entry, asset in ASSETS.items() if asset.kind == "model"]
+    if name in models:
+        return name
+    found = _beside(name, folder)
+    if found is not None and found.is_dir():
+        return str(found)
+    if not HUB_ID.fullmatch(name):
+        seen = f"'{name}' is no model of the catalogue, no folder, and no hub id{nearest(name, models)}"
+        document.note(path, seen, f"write one of: {', '.join(models)}, or a folder, or org/name")
+    return name
+
+
+def data(name: str, folder: Path, path: Steps, document: Document) -> str:
+    """Return the name of a domain's data, a file beside the recipe as an absolute path; note one that cannot be found.
+
+    A file in `SOFTBRIDGE_DATA` keeps its name, so that the recipe means the same on another machine.
+    """
+    tables = [entry for entry, asset in ASSETS.items() if asset.kind == "data"]
+    shared = os.environ.get("SOFTBRIDGE_DATA")
+    if name.startswith("hub:") or (name and shared and (Path(shared) / name).exists()):
+        return name
+    found = _beside(name, folder)
+    if found is None and name not in tables:
+        seen = f"'{name}' is no file in {folder.resolve()}, none in SOFTBRIDGE_DATA, and no data of the catalogue"
+        document.note(path, seen + nearest(name, tables), "mend the name, or write hub:org/name")
+    return str(found) if found else name
+
+
+def _beside(name: str, folder: Path) -> Path | None:
+    """Return a file or folder of that name beside the recipe, or else in the working folder."""
+    places = (base / Path(name).expanduser() for base in (folder, Path()))
+    return next((place.resolve() for place in places if name and place.exists()), None)

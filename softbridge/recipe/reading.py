@@ -1,0 +1,186 @@
+"""Read a recipe: YAML to a typed tree, or every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from softbridge.backbones.base import BackboneSpec
+from softbridge.bridges.table import BRIDGES
+from softbridge.domains.domain import Domain
+from softbridge.engine.plan import Plan
+from softbridge.errors import RecipeError
+from softbridge.prompts.base import PromptKind
+from softbridge.prompts.table import PROMPTS
+from softbridge.recipe import checks, places
+from softbridge.recipe.document import Document, Steps, parse
+from softbridge.recipe.fields import built, complete, keys, meant, valid
+from softbridge.recipe.schema import Arm, Budget, Recipe, Training
+from softbridge.recipe.shelf import find
+
+Kind = TypeVar("Kind")
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """List the top keys of a recipe; what is inside the sections is checked against the sections' own types."""
+
+    name: str
+    backbone: Section
+    targets: dict[str, Section]
+    arms: dict[str, Section]
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    prompt: Section = field(default_factory=dict)
+    domain: Section = field(default_factory=dict)
+    sources: dict[str, Section] = field(default_factory=dict)
+    shots: int | None = None
+    validation_shots: int | None = None
+    training: Section = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingKeys:
+    """List the keys of `training`."""
+
+    source: Section = field(default_factory=dict)
+    target: Section = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ArmKeys:
+    """List the keys of an arm that are not its bridge's."""
+
+    bridge: str
+    budget: Budget = "target"
+    training: Section = field(default_factory=dict)
+    sources: list[str] | None = None
+
+
+def read(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and check it; nothing is loaded.
+
+    Arguments:
+        path_or_name: a YAML file, or the name of a packaged recipe.
+        overrides: `dotted.path=value` texts that replace values.
+
+    Returns:
+        The recipe, with every default filled in and files beside it as absolute paths.
+
+    Raises:
+        SoftbridgeError: when there is no such recipe.
+        RecipeError: with every problem that the recipe has.
+
+    Example:
+        >>> read("quickstart", ["shots=16"]).shots
+        16
+    """
+    file = find(path_or_name)
+    try:
+        document = parse(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        raise RecipeError([f"{file}:{line}  recipe  is not UTF-8; save the file as UTF-8"]) from None
+    for override in overrides:
+        document.set(override)
+    return typed(document, file.parent)
+
+
+def typed(document: Document, folder: Path) -> Recipe:
+    """Return the recipe that a document holds.
+
+    Arguments:
+        document: the values, with their lines.
+        folder: where relative paths start.
+
+    Raises:
+        RecipeError: with every problem of the document.
+    """
+    given = valid(Keys, document.values, (), document)
+    complete(Keys, given, (), document)
+    top = Keys(**{"name": "", "backbone": {}, "targets": {}, "arms": {}, **given})
+    sections = _Sections(document, folder, valid(Domain, top.domain, ("domain",), document))
+    training, arms = sections.rounds(top.training, top.arms)
+    parts: dict[str, Any] = {
+        "name": top.name,
+        "seeds": tuple(top.seeds),
+        "backbone": sections.backbone(top.backbone),
+        "prompt": sections.prompt(top.prompt),
+        "sources": sections.domains("sources", top.sources),
+        "targets": sections.domains("targets", top.targets),
+        "shots": top.shots,
+        "validation_shots": top.validation_shots,
+        "training": training,
+        "arms": arms,
+    }
+    checks.check(parts, document)
+    document.stop()
+    return Recipe(**parts)
+
+
+@dataclass(frozen=True)
+class _Sections:
+    """Turn a document's sections into their types; what is wrong is noted in the document, and becomes None."""
+
+    document: Document
+    folder: Path
+    shared: Section
+
+    def backbone(self, values: Section) -> BackboneSpec | None:
+        path = ("backbone",)
+        given = valid(BackboneSpec, values, path, self.document)
+        if "name" in given:
+            given["name"] = places.model(given["name"], self.folder, (*path, "name"), self.document)
+        return built(BackboneSpec, given, path, self.document)
+
+    def prompt(self, values: Section) -> PromptKind | None:
+        kind = self.choice(PROMPTS, values.get("kind", "soft"), "prompt", ("prompt", "kind"))
+        own = {key: value for key, value in values.items() if key != "kind"}
+        return kind and self.made(kind, own, ("prompt",), ["kind"])
+
+    def domains(self, section: str, values: dict[str, Section]) -> dict[str, Domain | None]:
+        return {name: self.domain((section, name), own) for name, own in values.items()}
+
+    def domain(self, path: tuple[str, str], values: Section) -> Domain | None:
+        given = self.shared | valid(Domain, values, path, self.document)
+        if "data" in given:
+            given["data"] = places.data(given["data"], self.folder, checks.at(path, "data", self.document), self.document)
+        return built(Domain, given, path, self.document)
+
+    def rounds(self, training: Section, arms: dict[str, Section]) -> tuple[Training | None, dict[str, Arm | None]]:
+        sides = valid(TrainingKeys, training, ("training",), self.document)
+        given = {
+            side: valid(Plan, sides.get(side, {}), ("training", side), self.document) for side in keys(TrainingKeys)
+        }
+        source, target = (built(Plan, given[side], ("training", side), self.document) for side in given)
+        ways = {name: self.arm(name, values, given["target"]) for name, values in arms.items()}
+        return Training(source, target) if source and target else None, ways
+
+    def arm(self, name: str, values: Section, target: Section) -> Arm | None:
+        path = ("arms", name)
+        mine = {key: value for key, value in values.items() if key in keys(ArmKeys)}
+        arm = valid(ArmKeys, mine, path, self.document)
+        complete(ArmKeys, arm, path, self.document)
+        cls = self.choice(BRIDGES, arm["bridge"], "bridge", (*path, "bridge")) if "bridge" in arm else None
+        rest = {key: value for key, value in values.items() if key not in mine}
+        bridge = cls and self.made(cls, rest, path, keys(ArmKeys))
+        plan = self.plan(arm.get("training", {}), target, (*path, "training"))
+        sources = arm.get("sources")
+        if bridge is None or plan is None or not self.document.sound(path):
+            return None
+        return Arm(name, bridge, plan, arm.get("budget", "target"), None if sources is None else tuple(sources))
+
+    def plan(self, values: Section, target: Section, path: Steps) -> Plan | None:
+        own = valid(Plan, values, path, self.document)
+        return built(Plan, target | own, path, self.document) if self.document.sound(("training", "target")) else None
+
+    def made(self, cls: type[Kind], values: Section, path: Steps, others: Sequence[str]) -> Kind | None:
+        return built(cls, valid(cls, values, path, self.document, others), path, self.document)
+
+    def choice(self, table: Mapping[str, Kind], name: Any, what: str, path: Steps) -> Kind | None:
+        if isinstance(name, str) and name in table:
+            return table[name]
+        self.document.note(path, f"there is no {what} '{name}'", meant(str(name), list(table)))
+        return None

@@ -1,0 +1,137 @@
+"""The typed tree of a recipe: what a study is, with every default filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+
+from softbridge.backbones.base import BackboneSpec
+from softbridge.bridges.base import Bridge
+from softbridge.domains.domain import Domain
+from softbridge.engine.plan import Plan
+from softbridge.prompts.base import PromptKind
+
+Budget = Literal["target", "combined"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Say how prompts are trained on the sources and on the targets.
+
+    Arguments:
+        source: the plan on each source domain.
+        target: the plan on each target domain; an arm may override it.
+    """
+
+    source: Plan
+    target: Plan
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Name one way to the target that the study compares.
+
+    Arguments:
+        name: what the reports call it.
+        bridge: how source prompts become the target's.
+        plan: how the prompt is trained on the target.
+        budget: `target` trains for the target's steps; `combined` for the source's and the target's together,
+            so that a prompt without a source may spend what the others spent on theirs.
+        sources: the source domains it may use; None for all of them.
+    """
+
+    name: str
+    bridge: Bridge
+    plan: Plan
+    budget: Budget = "target"
+    sources: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Describe a study, from the backbone to the arms.
+
+    Arguments:
+        name: what the study is called.
+        seeds: one member of the bank each.
+        backbone: the frozen model.
+        prompt: the kind of prompt, with its settings.
+        sources: the source domains by name.
+        targets: the target domains by name.
+        shots: labelled training rows per class on a target; None for all.
+        validation_shots: labelled validation rows per class on a target; None for all.
+        training: the plans.
+        arms: the ways to the target by name.
+    """
+
+    name: str
+    seeds: tuple[int, ...]
+    backbone: BackboneSpec
+    prompt: PromptKind
+    sources: Mapping[str, Domain]
+    targets: Mapping[str, Domain]
+    shots: int | None
+    validation_shots: int | None
+    training: Training
+    arms: Mapping[str, Arm]
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON, with every default written out; read back, it is the same recipe."""
+        return {
+            "name": self.name,
+            "seeds": list(self.seeds),
+            "backbone": plain(self.backbone),
+            "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
+            "sources": {name: plain(domain) for name, domain in self.sources.items()},
+            "targets": {name: plain(domain) for name, domain in self.targets.items()},
+            "shots": self.shots,
+            "validation_shots": self.validation_shots,
+            "training": {"source": plain(self.training.source), "target": plain(self.training.target)},
+            "arms": {name: _arm(arm) for name, arm in self.arms.items()},
+        }
+
+    def write(self, file: Path) -> None:
+        """Write the resolved recipe as YAML; nobody ever reads half of it."""
+        yaml = YAML()
+        yaml.width = 120
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        with draft.open("w", encoding="utf-8") as stream:
+            yaml.dump(self.resolved(), stream)
+        draft.replace(file)
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of the resolved recipe as canonical JSON."""
+        text = json.dumps(self.resolved(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """Return a dataclass, or what one of its fields holds, as plain JSON.
+
+    Example:
+        >>> plain(Plan(steps=10))["steps"], plain((1, "a", None))
+        (10, [1, 'a', None])
+    """
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    return f"<{type(value).__name__} in memory>"
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    sources = None if arm.sources is None else list(arm.sources)
+    own = {"bridge": arm.bridge.name, "budget": arm.budget, "sources": sources, "training": plain(arm.plan)}
+    return own | plain(arm.bridge)

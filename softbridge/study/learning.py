@@ -1,0 +1,178 @@
+"""The stages that learn: a bank with one member a seed, on a source or on a target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from softbridge.batch import Rows
+from softbridge.bridges.base import Crossing
+from softbridge.domains.domain import OpenDomain
+from softbridge.engine.loop import Member, Trained, Training
+from softbridge.engine.plan import Plan
+from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.prompts import files
+from softbridge.prompts.bank import Bank
+from softbridge.prompts.card import Card
+from softbridge.prompts.soft import SoftPrompt
+from softbridge.seeding import derive
+from softbridge.study.judging import judge_on
+from softbridge.study.materials import Materials
+from softbridge.study.provenance import PACKAGES, provenance
+from softbridge.study.stages import Stage
+from softbridge.study.watching import Watcher
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Say what a bank learns.
+
+    Arguments:
+        stage: its folder.
+        kind: `extract` or `adapt`.
+        domain: the domain it learns on.
+        seeds: one member each.
+        crossings: where each member starts.
+        plan: how it trains; None where the prompt stays as it is.
+        shots: labelled rows per class, or None for all.
+        validation_shots: validation rows per class, or None for all.
+    """
+
+    stage: Stage
+    kind: str
+    domain: OpenDomain
+    seeds: Sequence[int]
+    crossings: Sequence[Crossing]
+    plan: Plan | None
+    shots: int | None = None
+    validation_shots: int | None = None
+
+
+def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, Any]:
+    """Carry a lesson to its end, or take the result of a run that did; return the stage's result."""
+    stage = lesson.stage
+    materials.accelerator.wait_for_everyone()
+    if stage.finished:
+        watcher.say(f"{stage.name}: finished before")
+        return stage.result()
+    materials.bind(lesson.domain)
+    sets = [materials.few(lesson.domain, s, lesson.shots, lesson.validation_shots) for s in lesson.seeds]
+    started = time.perf_counter()
+    if lesson.plan is None or lesson.crossings[0].start is None:
+        trained, seen = [stand(materials, c, v) for c, (_, v) in zip(lesson.crossings, sets, strict=True)], 0
+        seconds = time.perf_counter() - started
+    else:
+        training = start(materials, lesson, sets)
+        with watcher.stage(stage.name, lesson.plan.steps) as training.watch:
+            trained = training.run()
+        seen, seconds = training.rows_seen, training.seconds
+    result = report(lesson, trained, seen, seconds, [len(train) for train, _ in sets])
+    if materials.accelerator.is_main_process:
+        for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
+            save(materials, lesson, seed, member, crossing)
+        stage.finish(result)
+    materials.accelerator.wait_for_everyone()
+    speed = f", {seen / seconds:.0f} rows/s" if seen else ""
+    watcher.say(f"{stage.name}: {time.perf_counter() - started:.1f} s{speed}")
+    return result
+
+
+def start(materials: Materials, lesson: Lesson, sets: Sequence[tuple[Rows, Rows]]) -> Training:
+    """Return the training of a lesson's bank."""
+    assert lesson.plan is not None
+    members = []
+    for seed, crossing, (train, _) in zip(lesson.seeds, lesson.crossings, sets, strict=True):
+        assert crossing.start is not None
+        order = derive(seed, "order", lesson.domain.name)
+        members.append(Member(f"seed{seed}", order, materials.recipe.prompt.hold(crossing.start), train))
+    judge = judge_on(materials.backbone, [looked for _, looked in sets], lesson.plan, materials.accelerator)
+    return Training(
+        materials.backbone, members, lesson.plan, judge, materials.accelerator, folder=lesson.stage.folder
+    )
+
+
+def stand(materials: Materials, crossing: Crossing, rows: Rows) -> Trained:
+    """Return the result of a prompt that stays as it is, with its one look at validation."""
+    bank = None if crossing.start is None else Bank({"it": SoftPrompt(crossing.start)})
+    if bank:
+        bank.to(materials.backbone.device)
+    chances = probabilities(materials.backbone, bank, [rows], materials.accelerator)[0]
+    score = scores(chances, rows.labels, ["accuracy"])
+    look = {"step": 0, "epoch": 0.0, "train_loss": None, "validation": score, "learning_rate": 0.0}
+    tokens = torch.empty(0) if crossing.start is None else crossing.start
+    return Trained(tokens, tokens, 0, 0, None, [look])
+
+
+def report(lesson: Lesson, trained: Sequence[Trained], seen: int, seconds: float, rows: list[int]) -> dict[str, Any]:
+    """Return the stage's result as plain JSON."""
+    members = [
+        {
+            "seed": seed,
+            "best_step": member.best_step,
+            "last_step": member.last_step,
+            "stopped": member.stopped,
+            "history": member.history,
+            "parents": list(crossing.parents),
+            "note": crossing.note,
+            "rows": count,
+        }
+        for seed, member, crossing, count in zip(lesson.seeds, trained, lesson.crossings, rows, strict=True)
+    ]
+    return {"kind": lesson.kind, "domain": lesson.domain.name, "rows_seen": seen, "seconds": seconds, "members": members}
+
+
+def prompt_folder(stage: Stage, seed: int, which: str) -> Path:
+    """Return the folder of a member's prompt: `best` or `last`."""
+    return stage.folder / "prompts" / f"seed{seed}-{which}"
+
+
+def save(materials: Materials, lesson: Lesson, seed: int, member: Trained, crossing: Crossing) -> None:
+    """Save a member's best and last prompt, each with its card."""
+    if crossing.start is None:
+        return
+    for which, tokens, step in (("best", member.best, member.best_step), ("last", member.last, member.last_step)):
+        look = next(seen for seen in member.history if seen["step"] == step)
+        validation = {f"validation_{name}": value for name, value in look["validation"].items()}
+        card = make_card(materials, lesson, seed, crossing, tokens, step, validation)
+        files.save(prompt_folder(lesson.stage, seed, which), tokens, card)
+
+
+def make_card(
+    materials: Materials,
+    lesson: Lesson,
+    seed: int,
+    crossing: Crossing,
+    tokens: torch.Tensor,
+    steps: int,
+    validation: dict[str, float],
+) -> Card:
+    """Return the card of one prompt."""
+    backbone, config = materials.backbone, materials.backbone.model.config
+    facts = provenance(backbone.device, materials.accelerator.num_processes)
+    return Card(
+        backbone=backbone.hub_id or backbone.spec.name,
+        revision=backbone.revision or None,
+        kind=backbone.kind,
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        tokenizer=backbone.tokenizer_hash(),
+        length=tokens.shape[0],
+        width=tokens.shape[1],
+        init=crossing.note or getattr(materials.recipe.prompt, "init", materials.recipe.prompt.name),
+        seed=seed,
+        parents=crossing.parents,
+        data={lesson.domain.name: lesson.domain.fingerprint},
+        template=lesson.domain.template,
+        verbalizer=dict(zip(lesson.domain.classes, lesson.domain.words, strict=True)),
+        loss="L_fine (cross_entropy)",
+        steps=steps,
+        optimiser=asdict(lesson.plan) if lesson.plan else {},
+        scores=validation,
+        versions={name: facts[name] for name in ("softbridge", *PACKAGES)},
+        settings={"temperature": backbone.spec.temperature, "max_length": backbone.spec.max_length},
+    )

@@ -1,0 +1,106 @@
+"""What a study works with, opened once: the backbone, the domains, and their rows as token ids."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from datasets import Dataset
+
+import softbridge
+from softbridge import assets
+from softbridge.assets.cache import home
+from softbridge.assets.table import ASSETS
+from softbridge.backbones.base import Backbone
+from softbridge.backbones.loading import load
+from softbridge.batch import Rows
+from softbridge.domains.domain import OpenDomain
+from softbridge.errors import DataError
+from softbridge.injection import Space
+from softbridge.recipe import Recipe
+from softbridge.seeding import derive
+
+
+def resolve(name: str) -> Path | None:
+    """Return the folder of a data set that can be had by name, fetching it at its first use; None for other names."""
+    entry = ASSETS.get(name)
+    return assets.fetch(name) if entry and entry.kind == "data" else None
+
+
+def load_backbone(recipe_spec: Any) -> Backbone:
+    """Load a backbone by catalogue name, folder or hub id."""
+    entry = ASSETS.get(recipe_spec.name)
+    probes = home() / "probes"
+    if entry is None:
+        return load(recipe_spec, probes=probes)
+    return load(recipe_spec, assets.fetch(recipe_spec.name), probes, entry.hub_id, entry.revision)
+
+
+class Materials:
+    """Open what a recipe names.
+
+    Arguments:
+        recipe: the recipe.
+        accelerator: device and processes.
+    """
+
+    def __init__(self, recipe: Recipe, accelerator: Accelerator) -> None:
+        self.recipe, self.accelerator = recipe, accelerator
+        self.sources = {name: spec.open(name, resolve) for name, spec in recipe.sources.items()}
+        self.targets = {name: spec.open(name, resolve) for name, spec in recipe.targets.items()}
+        with accelerator.local_main_process_first():
+            self.backbone = load_backbone(recipe.backbone)
+        self.before = self.backbone.fingerprint()
+        self.bound: tuple[str, ...] = ()
+        self.known: Space | None = None
+
+    def bind(self, domain: OpenDomain) -> None:
+        """Bind the backbone to a domain's classes."""
+        if self.bound != domain.words:
+            self.backbone.bind(domain.words)
+            self.bound = domain.words
+
+    def space(self, domain: OpenDomain) -> Space:
+        """Return what a prompt may know of the backbone, and of a domain's classes."""
+        if self.known is None:
+            self.known = self.backbone.space()
+        return replace(self.known, labels=domain.words)
+
+    def rows(self, split: Dataset) -> Rows:
+        """Return a split's rows as token ids."""
+        if len(split) == 0:
+            return Rows([], [])
+        texts, labels = list(split["text"]), list(split["label"])
+        return Rows(self.backbone.tokenise(texts), labels)
+
+    def few(self, domain: OpenDomain, seed: int, shots: int | None, validation: int | None) -> tuple[Rows, Rows]:
+        """Return one seed's labelled training rows, and its validation rows."""
+        train, looked_at = domain.few(shots, derive(seed, "shots"), validation)
+        if len(looked_at) == 0:
+            raise DataError(
+                f"the domain '{domain.name}' has no validation rows",
+                "labelled rows that choose the checkpoint",
+                "set validation to a share or a count above 0",
+            )
+        return self.rows(train), self.rows(looked_at)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides every stage's result: the backbone and how it runs, the prompt, the seeds."""
+        described = self.backbone.describe()
+        spec = asdict(self.recipe.backbone)
+        return {
+            "softbridge": softbridge.__version__,
+            "weights": self.before,
+            "precision": described["precision"],
+            "attention": described["attention"],
+            "temperature": spec["temperature"],
+            "max_length": spec["max_length"],
+            "prompt": {"kind": self.recipe.prompt.name, **asdict(self.recipe.prompt)},
+            "seeds": list(self.recipe.seeds),
+        }
+
+    def still_frozen(self) -> bool:
+        """Say whether the backbone's weights are what they were when it was loaded."""
+        return self.backbone.fingerprint() == self.before

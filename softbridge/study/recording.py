@@ -1,0 +1,137 @@
+"""Write what one cell (a target and an arm) came to as a record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from softbridge.domains.domain import OpenDomain
+from softbridge.engine.plan import Plan
+from softbridge.recipe import Arm
+from softbridge.records import store
+from softbridge.records.record import Record
+from softbridge.study.learning import Lesson, prompt_folder
+from softbridge.study.materials import Materials
+from softbridge.study.stages import Stage
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Hold one cell of a study.
+
+    Arguments:
+        target: the target domain's name.
+        arm: the arm.
+        plan: the arm's plan with its budget.
+        lesson: what was learned on the target.
+        stage: the stage that touched the test rows; its digest names the record.
+        adapted: the lesson's result.
+        tested: the test's result.
+        sources: the results of the source stages that the arm read.
+    """
+
+    target: str
+    arm: Arm
+    plan: Plan
+    lesson: Lesson
+    stage: Stage
+    adapted: dict[str, Any]
+    tested: dict[str, Any]
+    sources: Mapping[str, dict[str, Any]]
+
+
+def record(materials: Materials, cell: Cell, out: Path) -> Record:
+    """Return the cell's record, and append it to the study's where it is new."""
+    recipe, bridge = materials.recipe, cell.arm.bridge
+    length = getattr(recipe.prompt, "length", 0)
+    width = materials.backbone.table.shape[1]
+    made = Record(
+        study=recipe.name,
+        status="done",
+        created=cell.tested["created"],
+        recipe=recipe.resolved(),
+        recipe_digest=recipe.digest,
+        target=cell.target,
+        arm=cell.arm.name,
+        bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex},
+        sources=list(cell.sources),
+        backbone=materials.backbone.describe(),
+        prompt={"kind": recipe.prompt.name, "length": length, "parameters": length * width},
+        budget=budget(materials, cell),
+        chosen_by={"split": "validation", "metric": cell.plan.choose_by},
+        data={
+            "source": {name: data_facts(materials.sources[name], None) for name in cell.sources},
+            "target": data_facts(materials.targets[cell.target], cell.adapted),
+        },
+        losses=[loss_facts(result) for result in cell.sources.values() if result["rows_seen"]]
+        + [loss_facts(cell.adapted)] * bool(cell.adapted["rows_seen"]),
+        members=[member_facts(cell, i, out) for i in range(len(cell.adapted["members"]))],
+        cost=cost(cell),
+        provenance=cell.tested["provenance"],
+    )
+    if materials.accelerator.is_main_process:
+        store.append(out / "records", made)
+    return made
+
+
+def budget(materials: Materials, cell: Cell) -> dict[str, int]:
+    """Return the steps that the arm's prompts were given, on sources and target."""
+    steps = materials.recipe.training.source.steps if cell.sources else 0
+    return {
+        "source_steps": steps * len(cell.sources),
+        "target_steps": cell.plan.steps if cell.arm.bridge.trains else 0,
+        "batch": cell.plan.batch,
+        "rows_seen": cell.adapted["rows_seen"] + sum(result["rows_seen"] for result in cell.sources.values()),
+    }
+
+
+def data_facts(domain: OpenDomain, adapted: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a domain's fingerprint, sizes and notes; with the labelled rows that a member learned from."""
+    facts: dict[str, Any] = {"fingerprint": domain.fingerprint, "sizes": domain.sizes(), "notes": list(domain.notes)}
+    if adapted:
+        facts["sizes"]["labelled"] = adapted["members"][0]["rows"]
+    return facts
+
+
+def loss_facts(result: dict[str, Any]) -> dict[str, Any]:
+    """Return L_fine of one stage: what M counted, and the first and last mean over the members."""
+    looks = [member["history"] for member in result["members"]]
+    first = [history[1]["train_loss"] for history in looks if len(history) > 1]
+    last = [history[-1]["train_loss"] for history in looks if len(history) > 1]
+    return {
+        "stage": result["kind"],
+        "name": "L_fine",
+        "term": "cross_entropy",
+        "domain": result["domain"],
+        "M": result["members"][0]["rows"],
+        "steps": max(member["last_step"] for member in result["members"]),
+        "first": sum(first) / len(first),
+        "last": sum(last) / len(last),
+    }
+
+
+def member_facts(cell: Cell, index: int, out: Path) -> dict[str, Any]:
+    """Return one seed's scores, history and prompt."""
+    member, tested = cell.adapted["members"][index], cell.tested["members"][index]
+    folder = prompt_folder(cell.lesson.stage, member["seed"], "best")
+    return {
+        "seed": member["seed"],
+        "best": tested["best"],
+        "last": tested["last"],
+        "history": member["history"],
+        "prompt": str(folder.relative_to(out)) if folder.exists() else None,
+        "stopped": member["stopped"],
+        "note": member["note"],
+    }
+
+
+def cost(cell: Cell) -> dict[str, float]:
+    """Return the seconds of training on the target, its speed, and the largest memory of the process."""
+    seconds, rows = cell.adapted["seconds"], cell.adapted["rows_seen"]
+    return {
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(rows / seconds, 2) if rows else 0.0,
+        "peak_memory_mb": cell.tested["peak_memory_mb"],
+    }

@@ -1,0 +1,229 @@
+"""Conduct a study: sources first, then every arm on every target, each stage once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from softbridge.bridges.base import Crossing, Shore
+from softbridge.domains.domain import OpenDomain
+from softbridge.engine.plan import Plan
+from softbridge.errors import BackboneError, StudyError
+from softbridge.prompts import files
+from softbridge.recipe import Arm, Recipe
+from softbridge.records.record import Record
+from softbridge.seeding import derive, generator
+from softbridge.study.learning import Lesson, learn, prompt_folder
+from softbridge.study.materials import Materials
+from softbridge.study.recording import Cell, record
+from softbridge.study.stages import Stage
+from softbridge.study.testing import touch_test
+from softbridge.study.watching import Watcher
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """Hold what a study came to.
+
+    Arguments:
+        folder: the study's folder.
+        records: one for each target and arm.
+    """
+
+    folder: Path
+    records: list[Record]
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """Tell of a stage before it runs.
+
+    Arguments:
+        name: what it does.
+        digest: what names its folder.
+        finished: whether an earlier run carried it to its end.
+        steps: optimiser steps.
+        rows: rows its bank will read, all members together.
+        note: what else there is to say.
+    """
+
+    name: str
+    digest: str
+    finished: bool
+    steps: int
+    rows: int
+    note: str = ""
+
+
+class Study:
+    """Know a recipe's stages, and run them.
+
+    Arguments:
+        recipe: the recipe.
+        out: the study's folder.
+        console: where progress is shown; None shows nothing.
+    """
+
+    def __init__(self, recipe: Recipe, out: Path, console: Console | None = None) -> None:
+        self.recipe, self.out, self.watcher = recipe, out, Watcher(console)
+        self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
+        self.materials = Materials(recipe, self.accelerator)
+        self.common = self.materials.facts()
+
+    def stage(self, name: str, facts: dict[str, Any]) -> Stage:
+        """Return a stage of this study."""
+        return Stage(self.out / "stages", name, {"common": self.common, **facts})
+
+    def extraction(self, source: str) -> Lesson:
+        """Return the lesson of one source: a fresh prompt a seed."""
+        domain, plan = self.materials.sources[source], self.recipe.training.source
+        stage = self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": asdict(plan)})
+        crossings = [Crossing(self.fresh(domain, seed)) for seed in self.recipe.seeds]
+        return Lesson(stage, "extract", domain, self.recipe.seeds, crossings, plan)
+
+    def fresh(self, domain: OpenDomain, seed: int) -> torch.Tensor:
+        """Return a new prompt `[P, H]`: the same for one seed in every arm and domain."""
+        prompt = self.recipe.prompt.build(self.materials.space(domain), generator(seed, "init"))
+        return prompt.bake().detach()
+
+    def budget(self, arm: Arm) -> Plan:
+        """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
+        if arm.budget == "target":
+            return arm.plan
+        source = self.recipe.training.source
+        extra = math.ceil(source.steps * source.batch * len(self.used(arm)) / arm.plan.batch)
+        return replace(arm.plan, steps=arm.plan.steps + extra)
+
+    def used(self, arm: Arm) -> list[str]:
+        """Return the sources an arm may read, or that its combined budget counts."""
+        named = getattr(arm.bridge, "source", None)
+        return [named] if named else list(self.recipe.sources)
+
+    def adaptation(self, target: str, arm: Arm, crossings: Sequence[Crossing]) -> Lesson:
+        """Return the lesson of one arm on one target."""
+        recipe, domain, bridge = self.recipe, self.materials.targets[target], arm.bridge
+        plan = self.budget(arm) if bridge.trains else None
+        facts = {
+            "domain": domain_facts(domain),
+            "bridge": {"name": bridge.name, **asdict(bridge)},
+            "plan": asdict(plan) if plan else None,
+            "shots": [recipe.shots, recipe.validation_shots],
+            "inputs": [self.extraction(s).stage.digest for s in self.used(arm)] if bridge.reads_sources else [],
+        }
+        stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
+        seeds = recipe.seeds[:1] if bridge.name == "none" else recipe.seeds
+        return Lesson(stage, "adapt", domain, seeds, crossings, plan, recipe.shots, recipe.validation_shots)
+
+    def cross(self, target: str, arm: Arm) -> list[Crossing]:
+        """Return where each seed's prompt stands on the target before training."""
+        domain = self.materials.targets[target]
+        names = self.used(arm) if arm.bridge.reads_sources else []
+
+        def saved(source: str, seed: int, which: str) -> torch.Tensor:
+            return files.load(prompt_folder(self.extraction(source).stage, seed, which)).tensor
+
+        def shore(seed: int) -> Shore:
+            return Shore(
+                sources={name: saved(name, seed, "best") for name in names},
+                embeddings={name: saved(name, seed, "last") for name in names},
+                fresh=lambda: self.fresh(domain, seed),
+                embed_target=lambda: self.embed(target, arm, seed),
+                generator=generator(seed, "bridge", target),
+            )
+
+        return [arm.bridge.cross(shore(seed)) for seed in self.recipe.seeds]
+
+    def embed(self, target: str, arm: Arm, seed: int) -> torch.Tensor:
+        """Return the target's task embedding: a fresh prompt after the arm's own steps; `scratch` shares it."""
+        from softbridge.bridges.scratch import Scratch
+
+        scratch = replace(arm, bridge=Scratch(), budget="target")
+        lesson = self.adaptation(target, scratch, self.cross(target, scratch))
+        learn(self.materials, lesson, self.watcher)
+        return files.load(prompt_folder(lesson.stage, seed, "last")).tensor
+
+    def cells(self) -> Iterator[tuple[str, Arm]]:
+        """Yield every target with every arm."""
+        for target in self.recipe.targets:
+            for arm in self.recipe.arms.values():
+                yield target, arm
+
+    def run(self) -> StudyResult:
+        """Run what is not finished, and return the records."""
+        started = time.perf_counter()
+        extracted = {s: learn(self.materials, self.extraction(s), self.watcher) for s in self.needed()}
+        records = []
+        for target, arm in self.cells():
+            lesson = self.adaptation(target, arm, self.cross(target, arm))
+            adapted = learn(self.materials, lesson, self.watcher)
+            stage = self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": lesson.stage.digest})
+            tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
+            read = {name: extracted[name] for name in self.used(arm) if name in extracted and arm.bridge.reads_sources}
+            cell = Cell(target, arm, self.budget(arm), lesson, stage, adapted, tested, read)
+            records.append(record(self.materials, cell, self.out))
+        if not self.materials.still_frozen():
+            raise BackboneError(
+                "the backbone's weights are not what they were before training",
+                "a frozen backbone",
+                "this is a defect of softbridge: please report it with the recipe",
+            )
+        self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
+        return StudyResult(self.out, records)
+
+    def needed(self) -> list[str]:
+        """Return the sources that some arm reads."""
+        readers = [arm for arm in self.recipe.arms.values() if arm.bridge.reads_sources]
+        return [name for name in self.recipe.sources if any(name in self.used(arm) for arm in readers)]
+
+
+def domain_facts(domain: OpenDomain) -> dict[str, Any]:
+    """Return what of a domain decides a stage's result."""
+    return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
+
+
+def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResult:
+    """Run a recipe, going on where an earlier run of it stopped.
+
+    Arguments:
+        recipe: the recipe.
+        out: the study's folder.
+        console: where progress is shown; None shows nothing.
+
+    Raises:
+        StudyError: when another run works in the folder.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        if Accelerator().is_main_process:
+            lock.acquire(timeout=0)
+            recipe.write(out / "recipe.yaml")
+        return Study(recipe, out, console).run()
+    except Timeout as error:
+        raise StudyError(f"another run works in {out}", "one run at a time", "wait for it, or choose --out") from error
+    finally:
+        lock.release()
+
+
+def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
+    """Return the stages that a run would go through, and which of them are finished."""
+    study = Study(recipe, out)
+    lessons = [study.extraction(source) for source in study.needed()]
+    lessons += [study.adaptation(target, arm, []) for target, arm in study.cells()]
+    planned: dict[str, PlannedStage] = {}
+    for lesson in lessons:
+        steps = lesson.plan.steps if lesson.plan else 0
+        rows = steps * lesson.plan.batch * len(lesson.seeds) if lesson.plan else 0
+        note = "not trained" if lesson.plan is None else f"{len(lesson.seeds)} members"
+        stage = lesson.stage
+        planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
+    return list(planned.values())

@@ -1,0 +1,67 @@
+"""The one place that touches a target's test rows: once for each arm, after all training and choosing."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.prompts import files
+from softbridge.prompts.bank import Bank
+from softbridge.prompts.soft import SoftPrompt
+from softbridge.study.learning import Lesson, prompt_folder
+from softbridge.study.materials import Materials
+from softbridge.study.provenance import peak_memory_mb, provenance
+from softbridge.study.stages import Stage
+from softbridge.study.watching import Watcher
+
+
+def touch_test(
+    materials: Materials, stage: Stage, lesson: Lesson, adapted: dict[str, Any], watcher: Watcher
+) -> dict[str, Any]:
+    """Score every member's best and last prompt on the test rows; the two are one where validation chose the last.
+
+    Returns:
+        The stage's result: for each member `best` and `last`, each with its step, test and validation scores.
+    """
+    materials.accelerator.wait_for_everyone()
+    if stage.finished:
+        return stage.result()
+    started = time.perf_counter()
+    materials.bind(lesson.domain)
+    rows = materials.rows(lesson.domain.test)
+    wanted = [
+        (member["seed"], which, member[f"{which}_step"])
+        for member in adapted["members"]
+        for which in ("best", "last")
+        if which == "best" or member["best_step"] != member["last_step"]
+    ]
+    if lesson.crossings[0].start is None:
+        bank = None
+    else:
+        prompts = {f"{s}-{w}": files.load(prompt_folder(lesson.stage, s, w)).tensor for s, w, _ in wanted}
+        bank = Bank({name: SoftPrompt(tokens) for name, tokens in prompts.items()}).to(materials.backbone.device)
+    chances = probabilities(materials.backbone, bank, [rows] * len(wanted), materials.accelerator)
+    judged = {(s, w): scores(c, rows.labels) for (s, w, _), c in zip(wanted, chances, strict=True)}
+    members = []
+    for member in adapted["members"]:
+        seen = {look["step"]: look["validation"] for look in member["history"]}
+        entry: dict[str, Any] = {"seed": member["seed"]}
+        for which in ("best", "last"):
+            step = member[f"{which}_step"]
+            test = judged.get((member["seed"], which), judged[member["seed"], "best"])
+            entry[which] = {"step": step, "test": test, "validation": seen[step]}
+        members.append(entry)
+    result = {
+        "members": members,
+        "rows": len(rows),
+        "seconds": time.perf_counter() - started,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "peak_memory_mb": peak_memory_mb(),
+        "provenance": provenance(materials.backbone.device, materials.accelerator.num_processes),
+    }
+    if materials.accelerator.is_main_process:
+        stage.finish(result)
+    watcher.say(f"{stage.name}: {result['seconds']:.1f} s, {len(wanted) * len(rows) / result['seconds']:.0f} rows/s")
+    return result

@@ -1,0 +1,46 @@
+"""Make similarity.json: SPoT's two prompt similarities by plain loops over their definitions.
+
+Run: python tests/golden/make_similarity.py
+It imports nothing of softbridge, so that the numbers are a second opinion.
+"""
+
+import json
+import math
+import random
+from pathlib import Path
+
+
+def cosine(u, v):
+    """Return the cosine of two vectors."""
+    dot = sum(x * y for x, y in zip(u, v, strict=True))
+    return dot / (math.sqrt(sum(x * x for x in u)) * math.sqrt(sum(y * y for y in v)))
+
+
+def mean(rows):
+    """Return the mean of vectors."""
+    return [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+
+
+def per_token(a, b):
+    """Return the mean cosine over all pairs, one pair at a time."""
+    return sum(cosine(u, v) for u in a for v in b) / (len(a) * len(b))
+
+
+def prompt(draw, length, width, shift):
+    """Return a prompt of rounded numbers, which JSON keeps exactly."""
+    return [[round(draw.gauss(shift, 1.0), 3) for _ in range(width)] for _ in range(length)]
+
+
+def main():
+    """Write the cases beside this script."""
+    draw = random.Random(20220522)
+    cases = []
+    for p, q, width, shift in [(1, 1, 3, 0.0), (4, 4, 6, 0.0), (5, 2, 8, 0.5), (20, 20, 16, -0.2), (3, 7, 5, 2.0)]:
+        a, b = prompt(draw, p, width, shift), prompt(draw, q, width, shift)
+        expected = {"cosine_of_means": cosine(mean(a), mean(b)), "per_token_cosine": per_token(a, b)}
+        cases.append({"a": a, "b": b, **expected})
+    Path(__file__).with_name("similarity.json").write_text(json.dumps(cases) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

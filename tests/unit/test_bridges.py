@@ -1,0 +1,96 @@
+"""The defining property of each bridge, and the contract of all."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from softbridge.bridges.base import Bridge, Crossing, Shore
+from softbridge.bridges.none import NoPrompt
+from softbridge.bridges.random import Random
+from softbridge.bridges.reuse import Reuse
+from softbridge.bridges.scratch import Scratch
+from softbridge.bridges.spot import Spot
+from softbridge.bridges.table import BRIDGES
+from softbridge.errors import SoftbridgeError
+
+
+def draw(seed, length=4, width=8):
+    return torch.randn(length, width, generator=torch.Generator().manual_seed(seed))
+
+
+def shore(sources=("movies",), target=None, seed=0):
+    prompts = {name: draw(i + 1) for i, name in enumerate(sources)}
+
+    def embed():
+        assert target is not None, "the bridge asked for a task embedding that it does not need"
+        return target
+
+    return Shore(prompts, prompts, lambda: draw(100), embed, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", BRIDGES)
+def test_every_bridge_keeps_the_contract(name):
+    kind = BRIDGES[name]
+    assert dataclasses.is_dataclass(kind)
+    assert kind.__dataclass_params__.frozen
+    bridge = kind()
+    assert isinstance(bridge, Bridge)
+    assert bridge.name == name
+    assert bridge.reference
+    there = shore()
+    before = {k: v.clone() for k, v in there.sources.items()}
+    crossing = bridge.cross(there)
+    assert isinstance(crossing, Crossing)
+    assert crossing.start is None or crossing.start.shape == (4, 8)
+    if crossing.start is not None:
+        crossing.start.add_(1)
+    assert all(torch.equal(v, before[k]) for k, v in there.sources.items()), "the source prompt is not the bridge's"
+    assert set(crossing.parents) <= set(there.sources)
+
+
+def test_none_has_no_prompt():
+    assert NoPrompt().cross(shore()).start is None
+
+
+def test_scratch_reads_no_source():
+    assert torch.equal(Scratch().cross(shore(sources=())).start, draw(100))
+
+
+def test_reuse_is_the_source_prompt_unchanged():
+    assert torch.equal(Reuse().cross(shore()).start, draw(1))
+    assert not Reuse().trains
+
+
+def test_spot_from_a_named_source_starts_there():
+    crossing = Spot(source="news").cross(shore(sources=("movies", "news")))
+    assert torch.equal(crossing.start, draw(2))
+    assert crossing.parents == ("news",)
+
+
+@pytest.mark.parametrize("similarity", ["cosine_of_means", "per_token_cosine"])
+def test_spot_chooses_the_most_similar_source(similarity):
+    near = shore(sources=("movies", "news", "tweets"), target=3.0 * draw(2) + 0.1 * draw(9))
+    crossing = Spot(similarity=similarity).cross(near)
+    assert crossing.parents == ("news",)
+    assert "news" in crossing.note
+
+
+def test_random_keeps_each_norm_and_nothing_else():
+    source, start = draw(1), Random().cross(shore()).start
+    torch.testing.assert_close(start.norm(dim=1), source.norm(dim=1))
+    cosines = torch.nn.functional.cosine_similarity(start, source, dim=1)
+    assert cosines.abs().max() < 0.95
+    assert not torch.equal(start, Random().cross(shore(seed=1)).start)
+    assert torch.equal(start, Random().cross(shore(seed=0)).start)
+
+
+@pytest.mark.parametrize("bridge", [Reuse("moveis"), Spot("moveis"), Random("moveis")])
+def test_a_wrong_source_is_told_with_the_nearest(bridge):
+    with pytest.raises(SoftbridgeError, match="did you mean 'movies'"):
+        bridge.cross(shore(sources=("movies", "news")))
+
+
+def test_reuse_with_several_sources_asks_which():
+    with pytest.raises(SoftbridgeError, match="no source is named"):
+        Reuse().cross(shore(sources=("movies", "news")))

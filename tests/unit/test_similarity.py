@@ -1,0 +1,87 @@
+"""The similarities hold their published definitions, and the properties a cosine has."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softbridge.errors import PromptError
+from softbridge.similarity.geometry import SIMILARITIES
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "similarity.json"
+every = pytest.mark.parametrize("measure", SIMILARITIES.values(), ids=SIMILARITIES)
+
+
+@st.composite
+def pairs(draw):
+    """Draw two prompts of one width, of lengths of their own."""
+    p, q, width, seed = (draw(st.integers(1, n)) for n in (6, 6, 9, 2**31))
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(p, width, generator=generator), torch.randn(q, width, generator=generator)
+
+
+@pytest.mark.parametrize("name", SIMILARITIES)
+@pytest.mark.parametrize("case", json.loads(GOLDEN.read_text()), ids=lambda c: f"{len(c['a'])}x{len(c['b'])}")
+def test_golden_numbers(name, case):
+    found = SIMILARITIES[name](torch.tensor(case["a"]), torch.tensor(case["b"]))
+    assert found.item() == pytest.approx(case[name], abs=1e-6)
+
+
+def test_the_two_measures_differ():
+    """Guard the golden test: on these numbers one measure cannot pass for the other."""
+    cases = json.loads(GOLDEN.read_text())
+    assert max(abs(c["cosine_of_means"] - c["per_token_cosine"]) for c in cases) > 0.1
+
+
+@every
+@given(pair=pairs())
+def test_range_and_symmetry(measure, pair):
+    a, b = pair
+    assert -1.0 <= measure(a, b).item() <= 1.0
+    assert measure(a, b).item() == pytest.approx(measure(b, a).item(), abs=1e-6)
+
+
+@every
+@given(pair=pairs(), scale=st.floats(1e-3, 1e3))
+def test_scale_does_not_matter(measure, pair, scale):
+    a, b = pair
+    assert measure(scale * a, b).item() == pytest.approx(measure(a, b).item(), abs=1e-4)
+    assert measure(-scale * a, b).item() == pytest.approx(-measure(a, b).item(), abs=1e-4)
+
+
+@every
+@given(pair=pairs(), length=st.integers(1, 20))
+def test_equal_tokens_are_one(measure, pair, length):
+    token = pair[0][:1]
+    assert measure(token.expand(length, -1), token.expand(3, -1)).item() == pytest.approx(1.0, abs=1e-5)
+
+
+@given(pair=pairs())
+def test_only_per_token_ignores_a_token_s_length(pair):
+    """`per_token_cosine` weighs every token alike; `cosine_of_means` hears the long ones louder."""
+    a, b = pair
+    lengths = torch.arange(1.0, len(a) + 1).unsqueeze(1)
+    per_token = SIMILARITIES["per_token_cosine"]
+    assert per_token(lengths * a, b).item() == pytest.approx(per_token(a, b).item(), abs=1e-5)
+
+
+@every
+def test_half_precision_is_compared_in_float32(measure):
+    a, b = torch.randn(20, 64), torch.randn(20, 64)
+    exact = measure(a.bfloat16().float(), b.bfloat16().float())
+    assert measure(a.bfloat16(), b.bfloat16()).item() == exact.item()
+
+
+@every
+def test_a_zero_prompt_is_like_nothing(measure):
+    assert measure(torch.zeros(2, 4), torch.ones(2, 4)).item() == 0.0
+
+
+@every
+@pytest.mark.parametrize("b", [torch.ones(2, 5), torch.ones(4), torch.ones(1, 2, 4)], ids=["width", "vector", "batch"])
+def test_other_shapes_are_refused(measure, b):
+    with pytest.raises(PromptError, match="the second prompt has the shape"):
+        measure(torch.ones(2, 4), b)
