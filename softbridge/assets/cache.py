@@ -125,12 +125,12 @@ def _complaint(file: Path, seal: dict[str, Any], verify: bool) -> str | None:
     """Return what is wrong with one file, or None."""
     try:
         state = file.stat()
-    except OSError:
-        return f"{file.name} is missing"
-    if state.st_size != seal["size"]:
-        return f"{file.name} has {state.st_size} bytes instead of {seal['size']}"
-    if (verify or state.st_mtime_ns != seal["mtime_ns"]) and _sha256(file) != seal["sha256"]:
-        return f"{file.name} does not have its sha256"
+        if state.st_size != seal["size"]:
+            return f"{file.name} has {state.st_size} bytes instead of {seal['size']}"
+        if (verify or state.st_mtime_ns != seal["mtime_ns"]) and _sha256(file) != seal["sha256"]:
+            return f"{file.name} does not have its sha256"
+    except OSError as error:
+        return f"{file.name} is missing or cannot be read ({error.strerror})"
     return None
 
 

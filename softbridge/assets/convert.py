@@ -36,7 +36,7 @@ def gguf(source: Path, target: Path) -> None:
         # deleting its quantization_config is not enough. An equal model that never heard of GGUF has no such memory.
         config = copy.deepcopy(quantised.config)
         del config.quantization_config
-        model = type(quantised)(config).to(torch.float16)
+        model = type(quantised)(config).half()
         model.load_state_dict(quantised.state_dict())
         model.tie_weights()
         model.save_pretrained(target)

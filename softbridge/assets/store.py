@@ -114,8 +114,8 @@ def _install(asset: Asset, verify: bool) -> None:
 
 def _make(asset: Asset, archive: Path, work: Path) -> None:
     source = unpack(archive, asset.member, work / "unpacked")
-    made = work / "made"
-    made.mkdir()
+    made = work / "made" / asset.name
+    made.mkdir(parents=True)
     log.info("converting %s", asset.name)
     CONVERTERS[asset.form](source, made)
     cache.publish(asset, made)

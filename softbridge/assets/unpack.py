@@ -51,11 +51,15 @@ def _open(archive: Path) -> Iterator[Files]:
             yield {_safe(archive, i.filename): partial(bundle.open, i) for i in bundle.infolist() if not i.is_dir()}
     else:
         with tarfile.open(archive) as tar:
-            entries = [info for info in tar if not info.isdir() or not _safe(archive, info.name)]
-            for info in entries:
-                if not info.isfile():
-                    raise _refusal(archive, f"holds a link or a device, '{info.name}'")
-            yield {_safe(archive, info.name): partial(_read, tar, info) for info in entries}
+            yield {_safe(archive, info.name): partial(_read, tar, info) for info in _files(archive, tar)}
+
+
+def _files(archive: Path, tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    """Return the archive's files, or refuse it where it holds anything but files and folders."""
+    for info in tar:
+        if not info.isfile() and not info.isdir():
+            raise _refusal(archive, f"holds a link or a device, '{info.name}'")
+    return [info for info in tar.getmembers() if info.isfile()]
 
 
 def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
@@ -44,9 +47,10 @@ def load(
         config = AutoConfig.from_pretrained(source, revision=spec.revision)
         kind = spec.kind or kind_of(config)
         tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
-        model = look_up(LOADERS, kind, "backbone kind").from_pretrained(
-            source, revision=spec.revision, dtype=torch.float32
-        )
+        loader = look_up(LOADERS, kind, "backbone kind")
+        with quiet(), torch.random.fork_rng():
+            torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
+            model = loader.from_pretrained(source, revision=spec.revision, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise missing(spec.name, source, error) from error
     device = pick_device(spec)
@@ -57,6 +61,20 @@ def load(
     backbone.hub_id = hub_id or ("" if Path(source).exists() else source)
     backbone.revision = revision or spec.revision or getattr(config, "_commit_hash", None) or ""
     return backbone
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from printing bars and reports while a model loads."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def kind_of(config: Any) -> str:

@@ -97,6 +97,7 @@ class OpenDomain:
         unlabelled: rows whose label is -1.
         fingerprints: the sha256 of each split's texts and labels.
         notes: what a reader of results should know about the rows.
+        template: the template that filled the texts.
     """
 
     name: str
@@ -108,6 +109,7 @@ class OpenDomain:
     unlabelled: Dataset
     fingerprints: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    template: str = "{text}"
 
     @property
     def fingerprint(self) -> str:
@@ -173,6 +175,7 @@ def _open(domain: Domain, name: str, resolve: Resolve | None) -> OpenDomain:
         **tables,
         fingerprints={split: fingerprint(table) for split, table in tables.items()},
         notes=(*blank, *notes),
+        template=domain.template,
     )
 
 

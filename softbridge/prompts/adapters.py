@@ -39,16 +39,10 @@ def write(folder: Path, prompt: torch.Tensor, card: Card) -> None:
         ...     sorted(file.name for file in Path(folder).iterdir())
         ['adapter_config.json', 'adapter_model.safetensors']
     """
-    if card.kind not in TASKS:
-        raise PromptError(
-            f"the card's backbone is of the kind '{card.kind}'{nearest(card.kind, TASKS)}",
-            f"one of: {', '.join(TASKS)}",
-            "write the kind that the backbone was loaded as",
-        )
     from peft import PromptTuningConfig  # takes seconds, and only saving needs it
 
     config = PromptTuningConfig(
-        task_type=TASKS[card.kind],
+        task_type=_task(card.kind),
         inference_mode=True,
         base_model_name_or_path=card.backbone,
         revision=card.revision,
@@ -60,3 +54,14 @@ def write(folder: Path, prompt: torch.Tensor, card: Card) -> None:
     )
     config.save_pretrained(str(folder))
     save_file({"prompt_embeddings": prompt}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def _task(kind: str) -> str:
+    """Return PEFT's task type for a kind of backbone."""
+    if kind not in TASKS:
+        raise PromptError(
+            f"the card's backbone is of the kind '{kind}'{nearest(kind, TASKS)}",
+            f"one of: {', '.join(TASKS)}",
+            "write the kind that the backbone was loaded as",
+        )
+    return TASKS[kind]

@@ -36,7 +36,7 @@ class Card:
         optimiser: the optimiser's name and settings.
         scores: what it scored, by metric.
         versions: the versions of softbridge and the libraries, by name.
-        settings: what else scoring with the prompt needs, such as a temperature.
+        settings: how the backbone was run: temperature, max_length.
         schema: the number of this form.
 
     Example:

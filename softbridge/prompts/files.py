@@ -61,7 +61,7 @@ def save(folder: Path | str, prompt: torch.Tensor, card: Card) -> None:
     """
     folder = Path(folder).absolute()
     _fits(prompt, card, "the prompt to save")
-    pass
+    _free(folder)
     values = prompt.detach().to("cpu", torch.float32).contiguous()
     fresh = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.new")
     fresh.mkdir(parents=True)

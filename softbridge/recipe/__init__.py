@@ -1,8 +1,9 @@
 """Recipes: strict YAML to a typed tree, or every problem at once."""
 
+from softbridge.recipe.citing import citations
 from softbridge.recipe.explaining import explain
 from softbridge.recipe.reading import read
 from softbridge.recipe.schema import Arm, Recipe, Training
 from softbridge.recipe.shelf import find, heading, shelf
 
-__all__ = ["Arm", "Recipe", "Training", "explain", "find", "heading", "read", "shelf"]
+__all__ = ["Arm", "Recipe", "Training", "citations", "explain", "find", "heading", "read", "shelf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from softbridge.errors import DataError
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
 from softbridge.recipe.schema import Arm
+
+FOLDER = re.compile(r"\w[\w .-]*")
 
 
 def check(parts: Mapping[str, Any], document: Document) -> None:
@@ -35,6 +38,9 @@ def check_numbers(parts: Mapping[str, Any], document: Document) -> None:
     for key in ("seeds", "targets", "arms"):
         if not parts[key] and document.sound((key,)):
             document.note((key,), "is empty", "add at least one")
+    if document.sound(("name",)) and not FOLDER.fullmatch(parts["name"]):
+        fix = "write a name that can be a folder's: letters, digits, blanks, . _ -"
+        document.note(("name",), f"is '{parts['name']}'", fix)
     seeds: Sequence[int] = parts["seeds"]
     for i, seed in enumerate(seeds):
         if seed < 0:

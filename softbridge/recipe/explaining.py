@@ -61,5 +61,5 @@ def _way(arm: Arm, recipe: Recipe) -> str:
     bridge = f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "")
     if not arm.bridge.trains:
         return f"{bridge}; not trained on the target"
-    more = " plus the steps that the sources took" if arm.budget == "combined" else ""
+    more = " and as many rows more as the sources were trained with" if arm.budget == "combined" else ""
     return f"{bridge}; {_plan(arm.plan)}{more}"

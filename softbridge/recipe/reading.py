@@ -138,7 +138,7 @@ class _Sections:
     def prompt(self, values: Section) -> PromptKind | None:
         kind = self.choice(PROMPTS, values.get("kind", "soft"), "prompt", ("prompt", "kind"))
         own = {key: value for key, value in values.items() if key != "kind"}
-        return kind and self.made(kind, own, ("prompt",), ["kind"])
+        return self.made(kind, own, ("prompt",), ["kind"]) if kind else None
 
     def domains(self, section: str, values: dict[str, Section]) -> dict[str, Domain | None]:
         return {name: self.domain((section, name), own) for name, own in values.items()}
@@ -146,7 +146,8 @@ class _Sections:
     def domain(self, path: tuple[str, str], values: Section) -> Domain | None:
         given = self.shared | valid(Domain, values, path, self.document)
         if "data" in given:
-            given["data"] = places.data(given["data"], self.folder, checks.at(path, "data", self.document), self.document)
+            stands = checks.at(path, "data", self.document)
+            given["data"] = places.data(given["data"], self.folder, stands, self.document)
         return built(Domain, given, path, self.document)
 
     def rounds(self, training: Section, arms: dict[str, Section]) -> tuple[Training | None, dict[str, Arm | None]]:
@@ -165,7 +166,7 @@ class _Sections:
         complete(ArmKeys, arm, path, self.document)
         cls = self.choice(BRIDGES, arm["bridge"], "bridge", (*path, "bridge")) if "bridge" in arm else None
         rest = {key: value for key, value in values.items() if key not in mine}
-        bridge = cls and self.made(cls, rest, path, keys(ArmKeys))
+        bridge = self.made(cls, rest, path, keys(ArmKeys)) if cls else None
         plan = self.plan(arm.get("training", {}), target, (*path, "training"))
         sources = arm.get("sources")
         if bridge is None or plan is None or not self.document.sound(path):

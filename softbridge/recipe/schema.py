@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,13 +98,16 @@ class Recipe:
             "arms": {name: _arm(arm) for name, arm in self.arms.items()},
         }
 
+    def to_yaml(self) -> str:
+        """Return the resolved recipe as YAML, which reads back as the same recipe."""
+        text = StringIO()
+        YAML().dump(self.resolved(), text)
+        return text.getvalue()
+
     def write(self, file: Path) -> None:
         """Write the resolved recipe as YAML; nobody ever reads half of it."""
-        yaml = YAML()
-        yaml.width = 120
         draft = file.with_name(f".{file.name}.{os.getpid()}")
-        with draft.open("w", encoding="utf-8") as stream:
-            yaml.dump(self.resolved(), stream)
+        draft.write_text(self.to_yaml(), encoding="utf-8")
         draft.replace(file)
 
     @property

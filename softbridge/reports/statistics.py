@@ -65,10 +65,8 @@ def spread(values: Sequence[float]) -> Spread:
         values: at least one number.
 
     Example:
-        >>> spread([0.7, 0.8, 0.9]) == Spread(0.8, 0.1, 3)
-        False
-        >>> [round(number, 6) for number in (spread([0.7, 0.8, 0.9]).mean, spread([0.7, 0.8, 0.9]).std)]
-        [0.8, 0.1]
+        >>> spread([1.0, 2.0, 3.0])
+        Spread(mean=2.0, std=1.0, n=3)
     """
     std = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return Spread(float(np.mean(values)), std, len(values))

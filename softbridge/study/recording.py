@@ -65,8 +65,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
             "source": {name: data_facts(materials.sources[name], None) for name in cell.sources},
             "target": data_facts(materials.targets[cell.target], cell.adapted),
         },
-        losses=[loss_facts(result) for result in cell.sources.values() if result["rows_seen"]]
-        + [loss_facts(cell.adapted)] * bool(cell.adapted["rows_seen"]),
+        losses=[loss_facts(result) for result in (*cell.sources.values(), cell.adapted) if result["rows_seen"]],
         members=[member_facts(cell, i, out) for i in range(len(cell.adapted["members"]))],
         cost=cost(cell),
         provenance=cell.tested["provenance"],

@@ -106,7 +106,7 @@ class Study:
     def used(self, arm: Arm) -> list[str]:
         """Return the sources an arm may read, or that its combined budget counts."""
         named = getattr(arm.bridge, "source", None)
-        return [named] if named else list(self.recipe.sources)
+        return [named] if named else list(arm.sources or self.recipe.sources)
 
     def adaptation(self, target: str, arm: Arm, crossings: Sequence[Crossing]) -> Lesson:
         """Return the lesson of one arm on one target."""
@@ -120,8 +120,7 @@ class Study:
             "inputs": [self.extraction(s).stage.digest for s in self.used(arm)] if bridge.reads_sources else [],
         }
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
-        seeds = recipe.seeds[:1] if bridge.name == "none" else recipe.seeds
-        return Lesson(stage, "adapt", domain, seeds, crossings, plan, recipe.shots, recipe.validation_shots)
+        return Lesson(stage, "adapt", domain, self.seeds(arm), crossings, plan, recipe.shots, recipe.validation_shots)
 
     def cross(self, target: str, arm: Arm) -> list[Crossing]:
         """Return where each seed's prompt stands on the target before training."""
@@ -140,7 +139,11 @@ class Study:
                 generator=generator(seed, "bridge", target),
             )
 
-        return [arm.bridge.cross(shore(seed)) for seed in self.recipe.seeds]
+        return [arm.bridge.cross(shore(seed)) for seed in self.seeds(arm)]
+
+    def seeds(self, arm: Arm) -> tuple[int, ...]:
+        """Return an arm's members; without a prompt nothing differs between seeds, and one stands for all."""
+        return self.recipe.seeds[:1] if arm.bridge.name == "none" else self.recipe.seeds
 
     def embed(self, target: str, arm: Arm, seed: int) -> torch.Tensor:
         """Return the target's task embedding: a fresh prompt after the arm's own steps; `scratch` shares it."""

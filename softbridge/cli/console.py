@@ -1,0 +1,50 @@
+"""Where the verbs print: only in the main process of a launch over several."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from softbridge.errors import SoftbridgeError
+
+
+def is_main() -> bool:
+    """Say whether this is the process that speaks: the only one, or the first of a launch."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def console(stderr: bool = False) -> Console:
+    """Return where to print; the other processes of a launch print nowhere."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, quiet=not is_main(), highlight=False)
+
+
+def say(text: str) -> None:
+    """Print text as it is, without markup and without folding lines."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*head, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    console().print(shown)
+
+
+def complain(error: SoftbridgeError) -> None:
+    """Print a user's mistake on stderr, in its three parts."""
+    from rich.text import Text
+
+    text = Text.assemble(("error: ", "bold red"), str(error))
+    console(stderr=True).print(text, soft_wrap=True)

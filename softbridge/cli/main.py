@@ -1,0 +1,74 @@
+"""The command line: one file a verb. Only a verb that runs imports what it works with."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from softbridge import __version__
+from softbridge.cli import assets, check, cite, cp, inspect, ls, plan, predict, report, resume, run, show
+from softbridge.cli.console import complain, is_main, say
+from softbridge.errors import SoftbridgeError
+
+VERBS: dict[str, ModuleType] = {
+    "ls": ls,
+    "show": show,
+    "cp": cp,
+    "check": check,
+    "plan": plan,
+    "run": run,
+    "resume": resume,
+    "report": report,
+    "cite": cite,
+    "inspect": inspect,
+    "predict": predict,
+}
+
+# rich would draw boxes around the help, and take half a second to load for it
+app = typer.Typer(
+    name="softbridge",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    epilog="\b\nExample:\n  softbridge cp quickstart my.yaml\n  softbridge check my.yaml\n  softbridge run my.yaml",
+)
+for name, verb in VERBS.items():
+    lines = verb.EXAMPLE.replace("\n", "\n  ")
+    app.command(name, epilog=f"\b\nExample:\n  {lines}")(verb.command)
+app.add_typer(assets.app, name="assets", epilog=f"\b\nExample:\n  {assets.EXAMPLE}")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"softbridge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def softbridge(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Learn soft prompts on a source domain, carry them over a bridge, optimise them on the target."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, and exit: 2 after a user's mistake, 130 after Ctrl-C.
+
+    Arguments:
+        arguments: what follows `softbridge`; the process's own arguments by default.
+    """
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("softbridge").setLevel(logging.INFO if is_main() else logging.ERROR)
+    try:
+        app(args=arguments)
+    except SoftbridgeError as error:
+        complain(error)
+        sys.exit(2)

@@ -1,0 +1,61 @@
+"""`softbridge run`: carry out a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from softbridge.cli.console import console, is_main, say
+from softbridge.cli.options import Out, RecipeName, Settings
+
+if TYPE_CHECKING:
+    from softbridge.recipe import Recipe
+
+EXAMPLE = """softbridge run quickstart
+softbridge run my.yaml --out runs/short --set training.target.steps=40 --seeds 0,1
+accelerate launch -m softbridge run my.yaml"""
+
+
+def command(
+    recipe: RecipeName,
+    out: Out = None,
+    settings: Settings = None,
+    seeds: Annotated[str | None, typer.Option(metavar="0,1,...", help="Replace the recipe's seeds.")] = None,
+) -> None:
+    """Run a recipe: train, transfer, evaluate, report.
+
+    What an earlier run has finished is not done again.
+    """
+    from softbridge.recipe import read
+
+    tree = read(recipe, [*(settings or ()), *([f"seeds=[{seeds}]"] if seeds else [])])
+    conduct(tree, folder(tree, out))
+
+
+def folder(recipe: Recipe, out: Path | None) -> Path:
+    """Return the study's folder: the one asked for, or `runs/<the recipe's name>`."""
+    return out or Path("runs") / recipe.name
+
+
+def conduct(recipe: Recipe, out: Path) -> None:
+    """Run a recipe in a folder, print its result table, and write its report.
+
+    Raises:
+        KeyboardInterrupt: after saying how to go on, when the user stops the run.
+    """
+    from softbridge import study
+
+    try:
+        result = study.run(recipe, out, console() if is_main() else None)
+    except KeyboardInterrupt:
+        console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
+        raise
+    if not is_main():
+        return
+    from softbridge import reports
+    from softbridge.reports import tables
+
+    tables.terminal(result.records, console())
+    say(f"report: {reports.write([out], out / 'report').html}")

@@ -1,0 +1,34 @@
+"""What to cite with a recipe's study, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from softbridge.assets.table import ASSETS
+from softbridge.recipe.schema import Recipe
+
+
+def citations(recipe: Recipe) -> dict[str, list[str]]:
+    """Return the BibTeX of what a recipe uses, and each entry's reasons.
+
+    Example:
+        >>> from softbridge.recipe import read
+        >>> [reasons for entry, reasons in citations(read("quickstart")).items() if "vu2022spot" in entry]
+        [['the bridge spot']]
+    """
+    entries: dict[str, list[str]] = {}
+    for reason, entry in _cited(recipe):
+        reasons = entries.setdefault(entry.strip(), []) if entry.strip() else []
+        if reason not in reasons:
+            reasons.append(reason)
+    return entries
+
+
+def _cited(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    yield f"the prompt {recipe.prompt.name}", recipe.prompt.bibtex
+    for arm in recipe.arms.values():
+        yield f"the bridge {arm.bridge.name}", arm.bridge.bibtex
+    names = [recipe.backbone.name, *(domain.data for domain in [*recipe.sources.values(), *recipe.targets.values()])]
+    for name in names:
+        if isinstance(name, str) and name in ASSETS:
+            yield f"the {ASSETS[name].kind} {name}", ASSETS[name].citation

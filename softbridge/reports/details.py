@@ -1,0 +1,187 @@
+"""The tables below the fold of the page: checkpoints, metrics, budget, losses, data, seeds, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from softbridge.records import Record
+from softbridge.reports.grid import NOTHING, Cell, Grid, grid, number, plus_minus, signed, span
+from softbridge.reports.statistics import spread
+from softbridge.reports.studies import METRICS, Study
+
+STAGES = {"pretrain": "pretraining", "extract": "source", "adapt": "target"}
+
+
+def differences(study: Study, metric: str = "accuracy") -> Grid | None:
+    """Return each arm's paired comparison with the baseline in full; None where there is no baseline."""
+    if study.baseline is None:
+        return None
+    rows = []
+    for target in study.targets:
+        for arm in study.arms:
+            pair = study.gain(target, arm, metric) if arm != study.baseline else None
+            if pair is None:
+                continue
+            rows.append([
+                target,
+                Cell(arm),
+                plus_minus(pair.spread, sign=True),
+                f"{signed(pair.low)} to {signed(pair.high)}",
+                f"{signed(pair.interval[0])} to {signed(pair.interval[1])}" if pair.spread.n > 1 else NOTHING,
+                f"{pair.wins} / {pair.ties} / {pair.losses}",
+                signed(100 * pair.error_reduction, 1) + " %",
+                ", ".join(map(str, pair.seeds)),
+            ])
+    head = ["target", "arm", "mean ± std", "least to most", "95 % interval", "better / same / worse", "error taken away", "seeds"]
+    note = (
+        f"Difference to {study.baseline} in test {METRICS[metric].label}, paired by seed. The interval is Student's t for so "
+        "few seeds; it speaks about new seeds on the same test rows, not about new test rows. Error taken away is "
+        "(score − baseline) / (1 − baseline). The arm without a prompt draws nothing, so its one score stands against every seed."
+    )
+    return grid("The comparison in full", head, rows, words=2, note=note)
+
+
+def checkpoints(study: Study, metric: str = "accuracy") -> Grid:
+    """Return best and last checkpoint side by side."""
+    rows = []
+    for target in study.targets:
+        for arm in study.arms:
+            record = study.cells.get((target, arm))
+            if record is None:
+                continue
+            best, last = (spread(list(study.scores(target, arm, metric, name).values())) for name in ("best", "last"))
+            steps = [span(member[name].get("step") for member in record.members) for name in ("best", "last")]
+            rows.append([target, Cell(arm), plus_minus(best), steps[0], plus_minus(last), steps[1], signed(last.mean - best.mean)])
+    head = ["target", "arm", "best", "at step", "last", "at step", "last − best"]
+    note = f"Test {METRICS[metric].label} of the checkpoint that validation chose, and of the last one, whichever seed stopped when."
+    return grid("Best and last checkpoint", head, rows, words=2, note=note)
+
+
+def metrics(study: Study) -> Grid:
+    """Return all metrics at the best checkpoint."""
+    rows = []
+    for target in study.targets:
+        for arm in study.arms:
+            if (target, arm) in study.cells:
+                values = [spread(list(study.scores(target, arm, name).values())) for name in METRICS]
+                rows.append([target, Cell(arm), *(plus_minus(value) for value in values)])
+    head = ["target", "arm", *(metric.label for metric in METRICS.values())]
+    note = "Test split, best checkpoint. For the calibration error, less is better; for the others, more."
+    return grid("All metrics", head, rows, words=2, note=note)
+
+
+def budget(study: Study) -> Grid:
+    """Return what each arm was given and what it cost; a range where its targets differ."""
+    rows = []
+    for arm in study.arms:
+        records = study.of(arm)
+        given = [span(r.budget.get(key) for r in records) for key in ("source_steps", "target_steps", "batch", "rows_seen")]
+        cost = [span((r.cost.get(key) for r in records), d) for key, d in (("seconds", 1), ("rows_per_second", 0), ("peak_memory_mb", 0))]
+        rows.append([Cell(arm), *given, *cost])
+    head = ["arm", "source steps", "target steps", "batch", "rows seen", "seconds", "rows / s", "peak MB"]
+    note = "For one target and one seed's steps; “a to b” where targets differ. Memory is the most the process held up to that moment."
+    return grid("Budget and cost", head, rows, note=note)
+
+
+def losses(study: Study, name: str) -> Grid | None:
+    """Return the measured values of a loss formulation, first to last; None where no stage used it.
+
+    Arguments:
+        study: the study.
+        name: `"L_pre"` or `"L_fine"`.
+    """
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for record in (r for target in study.targets for r in study.records if r.target == target):
+        for loss in record.losses:
+            if str(loss.get("name")).split("/")[0] == name:
+                arms = found.setdefault(tuple(loss.get(key) for key in ("stage", "domain", "term", "M", "steps", "first", "last")), [])
+                arms += [record.arm] if record.arm not in arms else []
+    order = {arm: place for place, arm in enumerate(study.arms)}
+    rows = [
+        [
+            STAGES.get(stage, str(stage)), str(domain), Cell(", ".join(sorted(arms, key=lambda arm: order[arm]))),
+            str(term).replace("_", " "), span([rows_averaged]), span([steps]), f"{number(first)} → {number(last)}",
+        ]
+        for (stage, domain, term, rows_averaged, steps, first, last), arms in found.items()
+    ]
+    rows.sort(key=lambda row: row[0] == STAGES["adapt"])
+    letter = "N" if name == "L_pre" else "M"
+    head = ["stage", "domain", "arm", "term", letter, "steps", "first → last"]
+    note = "Training loss, mean over seeds; a source stage that several arms share is listed once, with their names."
+    return grid(f"Measured values of {name}", head, rows, words=4, note=note) if rows else None
+
+
+def data(study: Study) -> Grid:
+    """Return the domains with their sizes and fingerprints."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in study.records:
+        for name, facts in (record.data.get("source") or {}).items():
+            found.setdefault(("source", name), facts)
+        found.setdefault(("target", record.target), record.data.get("target") or {})
+    rows = []
+    for (role, name), facts in sorted(found.items(), key=lambda item: item[0][0]):
+        sizes, mark = facts.get("sizes") or {}, str(facts.get("fingerprint") or "")
+        counts = [span([sizes.get(split)]) for split in ("train", "validation", "test", "unlabelled")]
+        rows.append([role, Cell(name), Cell(mark[:12] or NOTHING, title=mark), *counts])
+    head = ["role", "domain", "fingerprint", "train", "validation", "test", "unlabelled"]
+    return grid("Domains", head, rows, words=3, note="Rows of each split. The fingerprint is the sha256 of all texts and labels.")
+
+
+def data_notes(study: Study) -> list[str]:
+    """Return what was noticed when the domains were opened, each once."""
+    notes: dict[str, None] = {}
+    for record in study.records:
+        domains = {**(record.data.get("source") or {}), record.target: record.data.get("target") or {}}
+        notes.update(dict.fromkeys(f"{name}: {note}" for name, facts in domains.items() for note in facts.get("notes") or ()))
+    return list(notes)
+
+
+def seeds(study: Study, metric: str = "accuracy") -> Grid:
+    """Return every member: its score at both checkpoints, why it stopped, and where its prompt lies."""
+    rows = []
+    for (target, arm), record in sorted(study.cells.items(), key=lambda cell: place(study, cell[0])):
+        for member in record.members:
+            best, last = (member[name] for name in ("best", "last"))
+            scores = [number((kept.get("test") or {}).get(metric)) for kept in (best, last)]
+            prompt = Cell(str(member.get("prompt") or NOTHING))
+            rows.append([target, Cell(arm), prompt, str(member.get("stopped") or NOTHING), str(member["seed"]), *scores])
+    head = ["target", "arm", "prompt", "stopped", "seed", "best", "last"]
+    return grid("Every seed", head, rows, words=4, note=f"Test {METRICS[metric].label}. Prompts lie under the study's folder.")
+
+
+def place(study: Study, cell: tuple[str, str]) -> tuple[int, int]:
+    """Return where a target and arm stand in the recipe's order."""
+    return study.targets.index(cell[0]), study.arms.index(cell[1])
+
+
+def versions(study: Study) -> Grid:
+    """Return the model, the versions and the device; several values where the records differ."""
+    parts = [(r.backbone, "backbone") for r in study.records] + [(r.prompt, "prompt") for r in study.records]
+    parts += [(r.provenance, "made with") for r in study.records]
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for facts, part in parts:
+        for key, value in facts.items():
+            found.setdefault((part, key.replace("_", " ")), {})[shown(value)] = None
+    rows = [[part, key, Cell("; ".join(values))] for (part, key), values in found.items()]
+    return grid("Versions and device", ["part", "what", "value"], rows, words=3)
+
+
+def shown(value: Any) -> str:
+    """Write a fact.
+
+    Example:
+        >>> shown(22713216), shown(None), shown("2.13.0")
+        ('22,713,216', '–', '2.13.0')
+    """
+    return NOTHING if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def bibtex(records: Iterable[Record]) -> list[str]:
+    """Return the bridges' BibTeX entries, each once."""
+    return list(dict.fromkeys(text for record in records if (text := str(record.bridge.get("bibtex") or "").strip())))
+
+
+def references(study: Study) -> list[tuple[str, str]]:
+    """Return each arm with what its bridge refers to."""
+    return [(arm, text) for arm in study.arms if (text := str(study.of(arm)[0].bridge.get("reference") or ""))]

@@ -1,0 +1,149 @@
+"""A whole study on pico models and toy domains: stages, resuming, records, and what is refused."""
+
+import json
+
+import pytest
+
+from softbridge import recipe as recipes
+from softbridge import study
+from softbridge.engine.loop import Training
+from softbridge.errors import StudyError
+from softbridge.prompts import files
+from softbridge.records.store import read
+from softbridge.study.predicting import predict
+from tests import pico
+
+RECIPE = """
+name: toy
+seeds: [0, 1]
+backbone: {{name: {backbone}, max_length: 32, precision: float32, attention: sdpa}}
+prompt: {{length: 3}}
+domain:
+  labels: {{negative: negative, positive: positive}}
+  template: "{template}"
+sources:
+  films: {{data: films.csv}}
+  books: {{data: books.csv}}
+targets:
+  toys: {{data: toys.csv}}
+shots: 8
+validation_shots: 4
+training:
+  source: {{steps: 8, batch: 4, learning_rate: 0.05, evaluate_every: 4}}
+  target: {{steps: 4, batch: 4, learning_rate: 0.05, evaluate_every: 2}}
+arms:
+  no prompt: {{bridge: none}}
+  reuse: {{bridge: reuse, source: films}}
+  scratch: {{bridge: scratch}}
+  scratch at both budgets: {{bridge: scratch, budget: combined}}
+  random: {{bridge: random, source: films}}
+  spot: {{bridge: spot}}
+"""
+
+
+@pytest.fixture(params=["sentence", "causal"])
+def toy(request, tmp_path):
+    return make(tmp_path, request.param)
+
+
+def make(folder, kind="sentence"):
+    for seed, name in enumerate(["films", "books", "toys"]):
+        pico.frame(seed=seed).to_csv(folder / f"{name}.csv")
+    backbone = pico.save_backbone(folder / "backbone", kind)
+    path = folder / "toy.yaml"
+    template = "{text}"
+    path.write_text(RECIPE.format(backbone=backbone, template=template))
+    return recipes.read(path)
+
+
+def numbers(records):
+    return {(r.target, r.arm): json.dumps([r.members, r.losses]) for r in records}
+
+
+def test_a_study_runs_and_its_records_hold_together(toy, tmp_path):
+    result = study.run(toy, tmp_path / "out")
+    assert {r.arm for r in result.records} == set(toy.arms)
+    by_arm = {r.arm: r for r in result.records}
+    for record in result.records:
+        assert len(record.members) == (1 if record.arm == "no prompt" else 2)
+        for member in record.members:
+            assert set(member["best"]["test"]) >= {"accuracy", "macro_f1", "matthews", "calibration_error", "loss"}
+    assert by_arm["scratch"].budget["target_steps"] == 4
+    assert by_arm["scratch at both budgets"].budget["target_steps"] == 4 + 2 * 8
+    assert by_arm["reuse"].budget["target_steps"] == 0
+    assert by_arm["reuse"].members[0]["best"] == by_arm["reuse"].members[0]["last"]
+    assert by_arm["spot"].sources == ["films", "books"]
+    assert "by per_token_cosine" in by_arm["spot"].members[0]["note"]
+    assert {loss["domain"] for loss in by_arm["spot"].losses} == {"films", "books", "toys"}
+    assert by_arm["scratch"].losses[0]["M"] == 16
+    assert len(read([tmp_path / "out"])) == len(toy.arms)
+
+
+def test_a_second_run_trains_nothing_and_says_the_same(toy, tmp_path, monkeypatch):
+    first = study.run(toy, tmp_path / "out")
+    before = sorted(p.name for p in (tmp_path / "out" / "records").iterdir())
+    monkeypatch.setattr(Training, "run", lambda self: pytest.fail("a finished stage was trained again"))
+    second = study.run(toy, tmp_path / "out")
+    assert numbers(first.records) == numbers(second.records)
+    assert sorted(p.name for p in (tmp_path / "out" / "records").iterdir()) == before
+
+
+@pytest.mark.parametrize("after", [1, 3, 6, 11, 17])
+def test_a_killed_study_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypatch, after):
+    toy = make(tmp_path)
+    whole = study.run(toy, tmp_path / "whole")
+    count = iter(range(1000))
+    keep = Training.keep
+
+    def die(self):
+        keep(self)
+        if next(count) == after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "keep", die)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(toy, tmp_path / "killed")
+    resumed = study.run(recipes.read(tmp_path / "killed" / "recipe.yaml"), tmp_path / "killed")
+    assert numbers(whole.records) == numbers(resumed.records)
+
+
+def test_planning_names_the_stages_and_what_is_finished(tmp_path):
+    toy = make(tmp_path)
+    before = study.plan(toy, tmp_path / "out")
+    assert len(before) == 8
+    assert not any(stage.finished for stage in before)
+    study.run(toy, tmp_path / "out")
+    assert all(stage.finished for stage in study.plan(toy, tmp_path / "out"))
+
+
+def test_a_new_learning_rate_reuses_the_sources(tmp_path):
+    toy = make(tmp_path)
+    study.run(toy, tmp_path / "out")
+    other = recipes.read(tmp_path / "toy.yaml", ["training.target.learning_rate=0.01"])
+    finished = {stage.name: stage.finished for stage in study.plan(other, tmp_path / "out")}
+    assert finished["extract-films"]
+    assert not finished["adapt-toys-spot"]
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    from filelock import FileLock
+
+    toy = make(tmp_path)
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lock"), pytest.raises(StudyError, match="another run"):
+        study.run(toy, tmp_path / "out")
+
+
+def test_a_saved_prompt_predicts_what_the_study_scored(tmp_path):
+    toy = make(tmp_path)
+    result = study.run(toy, tmp_path / "out")
+    spot = next(r for r in result.records if r.arm == "spot")
+    folder = tmp_path / "out" / spot.members[0]["prompt"]
+    domain = toy.targets["toys"].open("toys")
+    said = [label for label, _ in predict(folder, domain.test["text"][:])]
+    right = [domain.classes[y] for y in domain.test["label"][:]]
+    accuracy = sum(a == b for a, b in zip(said, right, strict=True)) / len(right)
+    assert accuracy == pytest.approx(spot.members[0]["best"]["test"]["accuracy"])
+    card = files.load(folder).card
+    assert card.parents == tuple(spot.members[0]["note"].split(",")[0].removeprefix("from ").split())
