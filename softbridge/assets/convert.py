@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from pathlib import Path
 
 # torch, transformers and pyarrow are imported inside: `softbridge assets ls` must answer at once.
@@ -84,19 +85,9 @@ def _label(rating: float) -> str | None:
     return "positive" if rating > 0 else "negative"
 
 
-@contextmanager
-def _quiet_unless_watched() -> Iterator[None]:
-    """Keep transformers' progress bars out of logs and pipes."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    if not sys.stderr.isatty():
-        logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+def _quiet_unless_watched() -> AbstractContextManager[object]:
+    """Keep progress bars out of logs and pipes; the GGUF reader's own has no switch."""
+    return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
 
 
 CONVERTERS: dict[str, Callable[[Path, Path], None]] = {"folder": folder, "gguf": gguf, "ratings": ratings}

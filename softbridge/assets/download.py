@@ -68,8 +68,9 @@ def _pip_error(asset: Asset, stderr: str) -> AssetError:
             "ask an index that carries the original file (`pip config list` says which is asked)",
         )
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    broken = [line for line in lines if "connection broken by" in line]  # why; the errors only say that
     errors = [line for line in lines if line.lower().startswith("error:")]
-    said = (errors or lines or ["nothing"])[-1]
+    said = "; ".join([*broken[:1], *(errors or lines)[-1:]]) or "nothing"
     return _error(
         asset,
         f"pip could not download {asset.pin}; it said: {said}",

@@ -55,8 +55,12 @@ class Bridge(Protocol):
     name: ClassVar[str]
     reference: ClassVar[str]
     bibtex: ClassVar[str]
-    trains: ClassVar[bool]
     reads_sources: ClassVar[bool]
+
+    @property
+    def trains(self) -> bool:
+        """Return whether the prompt is trained on the target."""
+        ...
 
     def embeds_target(self, sources: int) -> bool:
         """Say whether the target's task embedding is asked for, given the number of sources."""

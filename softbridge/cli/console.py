@@ -22,12 +22,13 @@ def console(stderr: bool = False) -> Console:
     """Return where to print; the other processes of a launch print nowhere."""
     from rich.console import Console
 
-    return Console(stderr=stderr, quiet=not is_main(), highlight=False)
+    return Console(stderr=stderr, quiet=not is_main(), highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
-    """Print text as it is, without markup and without folding lines."""
-    console().print(text, markup=False, soft_wrap=True)
+    """Print text as it is: for other programs to read, rich would fold lines and expand tabs."""
+    if is_main():
+        print(text)
 
 
 def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

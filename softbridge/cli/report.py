@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from softbridge.cli.console import console, say
-from softbridge.errors import StudyError
 
 EXAMPLE = "softbridge report runs/quickstart runs/other --out comparison"
 
@@ -24,12 +23,6 @@ def command(
     from softbridge.reports import tables
 
     found = records.read(folders)
-    if not found:
-        raise StudyError(
-            f"there are no records under {', '.join(map(str, folders))}",
-            "a study's folder, or a folder of records",
-            "run a recipe first: softbridge run quickstart",
-        )
     tables.terminal(found, console())
     written = reports.write(folders, out or (folders[0] / "report" if len(folders) == 1 else Path("report")))
     say(f"report: {written.html}\ncsv: {written.csv}\nmarkdown: {written.markdown}")

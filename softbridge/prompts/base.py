@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -30,10 +30,14 @@ class PromptModule(torch.nn.Module):
 class PromptKind(Protocol):
     """Describe a kind of prompt: a frozen dataclass whose fields are the recipe's keys."""
 
-    length: int
-    name: str
-    reference: str
-    bibtex: str
+    name: ClassVar[str]
+    reference: ClassVar[str]
+    bibtex: ClassVar[str]
+
+    @property
+    def length(self) -> int:
+        """Return P, the number of virtual tokens."""
+        ...
 
     def build(self, space: Space, generator: torch.Generator) -> PromptModule:
         """Return a new prompt for this space, drawn with this generator."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from softbridge.domains.domain import Domain
@@ -67,18 +67,12 @@ def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
 
 def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> None:
     """Note a template or labels that would be refused when the domain is opened."""
-    try:
-        Template.parse(domain.template)
-    except DataError as error:
-        document.note(at(path, "template", document), error.seen, error.fix)
+    _attempt(lambda: Template.parse(domain.template), at(path, "template", document), document)
     if domain.label is None:
         fix = "name the column that holds the labels"
         document.note(at(path, "label", document), "is null, but prompts are learned and scored with labels", fix)
-        return
-    try:
-        check_labels(domain.labels, domain.classes)
-    except DataError as error:
-        document.note(at(path, "labels", document), error.seen, error.fix)
+    else:
+        _attempt(lambda: check_labels(domain.labels, domain.classes), at(path, "labels", document), document)
 
 
 def check_classes(
@@ -89,16 +83,25 @@ def check_classes(
     for name, domain in targets.items():
         classes = tuple(domain.labels) if domain else ()
         other = next((source for source, known in given.items() if known != classes), None)
-        if domain is not None and other is not None:
+        stands = at(("targets", name), "labels", document)
+        if domain is not None and other is not None and document.sound(stands):
             seen = f"has the classes {', '.join(classes)}, but the source {other} has {', '.join(given[other])}"
-            path = at(("targets", name), "labels", document)
-            document.note(path, seen, "give both the same class names in the same order")
+            document.note(stands, seen, "give both the same class names in the same order")
 
 
 def at(path: tuple[str, str], key: str, document: Document) -> Steps:
     """Return where a domain's key stands: in the domain itself, or in the shared `domain`."""
     own, shared = (*path, key), ("domain", key)
     return shared if own not in document.places and shared in document.places else own
+
+
+def _attempt(attempt: Callable[[], object], path: Steps, document: Document) -> None:
+    """Note the DataError that an attempt raises, where nothing was noted at the path before."""
+    try:
+        if document.sound(path):
+            attempt()
+    except DataError as error:
+        document.note(path, error.seen, error.fix)
 
 
 def _check_crossing(arm: Arm, names: Sequence[str], document: Document) -> None:

@@ -89,8 +89,9 @@ def built(cls: type[Kind], given: Mapping[str, Any], path: Steps, document: Docu
     try:
         return cls(**given)
     except SoftbridgeError as error:
-        word = error.seen.split(maxsplit=1)[0].strip("'\",:;")
-        document.note((*path, word) if word in given else path, error.seen, error.fix)
+        name, is_, rest = error.seen.partition(" is ")  # most messages of a component begin with the field's name
+        below, seen = ((*path, name), f"is {rest}") if is_ and name in keys(cls) else (path, error.seen)
+        document.note(below, seen, error.fix)
         return None
 
 

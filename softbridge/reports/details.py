@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from softbridge.records import Record
-from softbridge.reports.grid import NOTHING, Cell, Grid, grid, number, plus_minus, signed, span
+from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, number, plus_minus, signed, span
 from softbridge.reports.statistics import spread
 from softbridge.reports.studies import METRICS, Study
 
@@ -17,34 +17,37 @@ def differences(study: Study, metric: str = "accuracy") -> Grid | None:
     """Return each arm's paired comparison with the baseline in full; None where there is no baseline."""
     if study.baseline is None:
         return None
-    rows = []
+    rows: list[Line] = []
     for target in study.targets:
         for arm in study.arms:
             pair = study.gain(target, arm, metric) if arm != study.baseline else None
             if pair is None:
                 continue
-            rows.append([
-                target,
-                Cell(arm),
-                plus_minus(pair.spread, sign=True),
-                f"{signed(pair.low)} to {signed(pair.high)}",
-                f"{signed(pair.interval[0])} to {signed(pair.interval[1])}" if pair.spread.n > 1 else NOTHING,
-                f"{pair.wins} / {pair.ties} / {pair.losses}",
-                signed(100 * pair.error_reduction, 1) + " %",
-                ", ".join(map(str, pair.seeds)),
-            ])
-    head = ["target", "arm", "mean ± std", "least to most", "95 % interval", "better / same / worse", "error taken away", "seeds"]
+            rows.append(
+                [
+                    target,
+                    Cell(arm),
+                    plus_minus(pair.spread, sign=True),
+                    f"{signed(pair.low)} to {signed(pair.high)}",
+                    f"{signed(pair.interval[0])} to {signed(pair.interval[1])}" if pair.spread.n > 1 else NOTHING,
+                    f"{pair.wins} / {pair.ties} / {pair.losses}",
+                    signed(100 * pair.error_reduction, 1) + " %",
+                    ", ".join(map(str, pair.seeds)),
+                ]
+            )
+    head = ["target", "arm", "mean ± std", "least to most", "95 % interval", "+ / = / −", "error taken away", "seeds"]
     note = (
-        f"Difference to {study.baseline} in test {METRICS[metric].label}, paired by seed. The interval is Student's t for so "
-        "few seeds; it speaks about new seeds on the same test rows, not about new test rows. Error taken away is "
-        "(score − baseline) / (1 − baseline). The arm without a prompt draws nothing, so its one score stands against every seed."
+        "Paired by seed; + / = / − counts the seeds that are better, the same, worse. The interval is Student's t; it "
+        "speaks about new seeds on the same test rows, not about new test rows. Error taken away is "
+        "(score − baseline) / (1 − baseline). The arm without a prompt draws nothing, so its one score stands against "
+        "every seed."
     )
-    return grid("The comparison in full", head, rows, words=2, note=note)
+    return grid(f"Difference to {study.baseline} in test {METRICS[metric].label}", head, rows, words=2, note=note)
 
 
 def checkpoints(study: Study, metric: str = "accuracy") -> Grid:
     """Return best and last checkpoint side by side."""
-    rows = []
+    rows: list[Line] = []
     for target in study.targets:
         for arm in study.arms:
             record = study.cells.get((target, arm))
@@ -52,15 +55,25 @@ def checkpoints(study: Study, metric: str = "accuracy") -> Grid:
                 continue
             best, last = (spread(list(study.scores(target, arm, metric, name).values())) for name in ("best", "last"))
             steps = [span(member[name].get("step") for member in record.members) for name in ("best", "last")]
-            rows.append([target, Cell(arm), plus_minus(best), steps[0], plus_minus(last), steps[1], signed(last.mean - best.mean)])
+            rows.append(
+                [
+                    target,
+                    Cell(arm),
+                    plus_minus(best),
+                    steps[0],
+                    plus_minus(last),
+                    steps[1],
+                    signed(last.mean - best.mean),
+                ]
+            )
     head = ["target", "arm", "best", "at step", "last", "at step", "last − best"]
-    note = f"Test {METRICS[metric].label} of the checkpoint that validation chose, and of the last one, whichever seed stopped when."
+    note = f"Test {METRICS[metric].label} of the checkpoint that validation chose, and of the last step that was taken."
     return grid("Best and last checkpoint", head, rows, words=2, note=note)
 
 
 def metrics(study: Study) -> Grid:
     """Return all metrics at the best checkpoint."""
-    rows = []
+    rows: list[Line] = []
     for target in study.targets:
         for arm in study.arms:
             if (target, arm) in study.cells:
@@ -73,15 +86,24 @@ def metrics(study: Study) -> Grid:
 
 def budget(study: Study) -> Grid:
     """Return what each arm was given and what it cost; a range where its targets differ."""
-    rows = []
+    rows: list[Line] = []
     for arm in study.arms:
         records = study.of(arm)
-        given = [span(r.budget.get(key) for r in records) for key in ("source_steps", "target_steps", "batch", "rows_seen")]
-        cost = [span((r.cost.get(key) for r in records), d) for key, d in (("seconds", 1), ("rows_per_second", 0), ("peak_memory_mb", 0))]
+        given = [
+            span(r.budget.get(key) for r in records) for key in ("source_steps", "target_steps", "batch", "rows_seen")
+        ]
+        cost = [
+            span((r.cost.get(key) for r in records), d)
+            for key, d in (("seconds", 1), ("rows_per_second", 0), ("peak_memory_mb", 0))
+        ]
         rows.append([Cell(arm), *given, *cost])
     head = ["arm", "source steps", "target steps", "batch", "rows seen", "seconds", "rows / s", "peak MB"]
-    note = "For one target and one seed's steps; “a to b” where targets differ. Memory is the most the process held up to that moment."
-    return grid("Budget and cost", head, rows, note=note)
+    note = (
+        "Of one target; “a to b” where targets differ. Steps are of one seed, rows seen of all seeds on "
+        "sources and target. Seconds are of training on the target, all seeds together. "
+        "Memory is the most that the process had held by then."
+    )
+    return grid("What each arm was given, and what it took", head, rows, note=note)
 
 
 def losses(study: Study, name: str) -> Grid | None:
@@ -92,16 +114,23 @@ def losses(study: Study, name: str) -> Grid | None:
         name: `"L_pre"` or `"L_fine"`.
     """
     found: dict[tuple[Any, ...], list[str]] = {}
-    for record in (r for target in study.targets for r in study.records if r.target == target):
+    for record in by_target(study):
         for loss in record.losses:
             if str(loss.get("name")).split("/")[0] == name:
-                arms = found.setdefault(tuple(loss.get(key) for key in ("stage", "domain", "term", "M", "steps", "first", "last")), [])
+                arms = found.setdefault(
+                    tuple(loss.get(key) for key in ("stage", "domain", "term", "M", "steps", "first", "last")), []
+                )
                 arms += [record.arm] if record.arm not in arms else []
     order = {arm: place for place, arm in enumerate(study.arms)}
-    rows = [
+    rows: list[Line] = [
         [
-            STAGES.get(stage, str(stage)), str(domain), Cell(", ".join(sorted(arms, key=lambda arm: order[arm]))),
-            str(term).replace("_", " "), span([rows_averaged]), span([steps]), f"{number(first)} → {number(last)}",
+            STAGES.get(stage, str(stage)),
+            str(domain),
+            Cell(", ".join(sorted(arms, key=lambda arm: order[arm]))),
+            str(term).replace("_", " "),
+            span([rows_averaged]),
+            span([steps]),
+            f"{number(first)} → {number(last)}",
         ]
         for (stage, domain, term, rows_averaged, steps, first, last), arms in found.items()
     ]
@@ -115,39 +144,51 @@ def losses(study: Study, name: str) -> Grid | None:
 def data(study: Study) -> Grid:
     """Return the domains with their sizes and fingerprints."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in study.records:
+    for record in by_target(study):
         for name, facts in (record.data.get("source") or {}).items():
             found.setdefault(("source", name), facts)
+    for record in by_target(study):
         found.setdefault(("target", record.target), record.data.get("target") or {})
-    rows = []
-    for (role, name), facts in sorted(found.items(), key=lambda item: item[0][0]):
+    splits = list(dict.fromkeys(split for facts in found.values() for split in facts.get("sizes") or {}))
+    rows: list[Line] = []
+    for (role, name), facts in found.items():
         sizes, mark = facts.get("sizes") or {}, str(facts.get("fingerprint") or "")
-        counts = [span([sizes.get(split)]) for split in ("train", "validation", "test", "unlabelled")]
+        counts = [span([sizes.get(split)]) for split in splits]
         rows.append([role, Cell(name), Cell(mark[:12] or NOTHING, title=mark), *counts])
-    head = ["role", "domain", "fingerprint", "train", "validation", "test", "unlabelled"]
-    return grid("Domains", head, rows, words=3, note="Rows of each split. The fingerprint is the sha256 of all texts and labels.")
+    note = "Rows of each split. The fingerprint is the sha256 of all texts and labels."
+    return grid("Domains", ["role", "domain", "fingerprint", *splits], rows, words=3, note=note)
+
+
+def by_target(study: Study) -> list[Record]:
+    """Return the records in the order of the recipe's targets."""
+    return sorted(study.records, key=lambda record: study.targets.index(record.target))
 
 
 def data_notes(study: Study) -> list[str]:
     """Return what was noticed when the domains were opened, each once."""
     notes: dict[str, None] = {}
-    for record in study.records:
+    for record in by_target(study):
         domains = {**(record.data.get("source") or {}), record.target: record.data.get("target") or {}}
-        notes.update(dict.fromkeys(f"{name}: {note}" for name, facts in domains.items() for note in facts.get("notes") or ()))
+        notes.update(
+            dict.fromkeys(f"{name}: {note}" for name, facts in domains.items() for note in facts.get("notes") or ())
+        )
     return list(notes)
 
 
 def seeds(study: Study, metric: str = "accuracy") -> Grid:
     """Return every member: its score at both checkpoints, why it stopped, and where its prompt lies."""
-    rows = []
+    rows: list[Line] = []
     for (target, arm), record in sorted(study.cells.items(), key=lambda cell: place(study, cell[0])):
         for member in record.members:
             best, last = (member[name] for name in ("best", "last"))
             scores = [number((kept.get("test") or {}).get(metric)) for kept in (best, last)]
             prompt = Cell(str(member.get("prompt") or NOTHING))
-            rows.append([target, Cell(arm), prompt, str(member.get("stopped") or NOTHING), str(member["seed"]), *scores])
-    head = ["target", "arm", "prompt", "stopped", "seed", "best", "last"]
-    return grid("Every seed", head, rows, words=4, note=f"Test {METRICS[metric].label}. Prompts lie under the study's folder.")
+            words = [str(member.get(key) or NOTHING) for key in ("note", "stopped")]
+            rows.append([target, Cell(arm), str(member["seed"]), *scores, *words, prompt])
+    head = ["target", "arm", "seed", "best", "last", "start", "stopped", "prompt"]
+    return grid(
+        "Seed by seed", head, rows, words=8, note=f"Test {METRICS[metric].label}. Prompts lie under the study's folder."
+    )
 
 
 def place(study: Study, cell: tuple[str, str]) -> tuple[int, int]:
@@ -163,7 +204,7 @@ def versions(study: Study) -> Grid:
     for facts, part in parts:
         for key, value in facts.items():
             found.setdefault((part, key.replace("_", " ")), {})[shown(value)] = None
-    rows = [[part, key, Cell("; ".join(values))] for (part, key), values in found.items()]
+    rows: list[Line] = [[part, key, Cell("; ".join(values))] for (part, key), values in found.items()]
     return grid("Versions and device", ["part", "what", "value"], rows, words=3)
 
 
@@ -174,7 +215,13 @@ def shown(value: Any) -> str:
         >>> shown(22713216), shown(None), shown("2.13.0")
         ('22,713,216', '–', '2.13.0')
     """
-    return NOTHING if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return (
+        NOTHING
+        if value is None
+        else f"{value:,}"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else str(value)
+    )
 
 
 def bibtex(records: Iterable[Record]) -> list[str]:

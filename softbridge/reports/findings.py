@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softbridge.reports.grid import listed, number, signed
+from softbridge.reports.grid import listed, plus_minus
 from softbridge.reports.statistics import Paired
 from softbridge.reports.studies import METRICS, Study
 
@@ -62,9 +62,8 @@ def target_line(target: str, pair: Paired | None) -> str:
     """Write an arm's gain on a target, its spread, and the seeds."""
     if pair is None:
         return f"{target}: no result to compare"
-    spread = f" ± {number(pair.spread.std)}" if pair.spread.n > 1 else ""
-    seeds = f"seed {pair.seeds[0]}" if len(pair.seeds) == 1 else f"seeds {listed(pair.seeds)}"
-    return f"{target} {signed(pair.spread.mean)}{spread} over {seeds}; better in {pair.wins} of {len(pair.seeds)}"
+    count = f"{pair.wins} of {len(pair.seeds)} seed{'s' if len(pair.seeds) > 1 else ''}"
+    return f"{target} {plus_minus(pair.spread, sign=True)}, better in {count} ({', '.join(map(str, pair.seeds))})"
 
 
 def across_zero(pairs: dict[str, Paired]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from softbridge.reports.statistics import Spread
 
 MINUS, NOTHING = "−", "–"
+Line: TypeAlias = "Sequence[Cell | str]"
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Grid:
     note: str = ""
 
 
-def grid(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell | str]], words: int = 1, note: str = "") -> Grid:
+def grid(title: str, head: Sequence[str], rows: Iterable[Line], words: int = 1, note: str = "") -> Grid:
     """Make a grid; a plain text stands for a cell."""
     cells = tuple(tuple(cell if isinstance(cell, Cell) else Cell(cell) for cell in row) for row in rows)
     return Grid(title, tuple(head), cells, words, note)

@@ -26,7 +26,7 @@ QUANTITIES = {
     "training loss": ("train_loss", ""),
 }
 INK, RULE = "#fdfefd", "#fcfefc"
-LOOK = {
+LOOK: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -75,7 +75,9 @@ def curve(study: Study, target: str, quantity: str) -> Markup | None:
         axes.set_xlabel("steps on the target")
         ends = (f"{arm} {number(first)} to {number(last)}" for arm, (first, last) in first_and_last(series).items())
         told = f"{quantity} on {target} by step, mean over seeds: {'; '.join(ends)}"
-        return finish(figure, f"{study.digest}/{target}/{quantity}", f"{quantity}, {target}", told, styles.values())
+        return finish(
+            figure, f"{study.name}/{study.digest}/{target}/{quantity}", f"{quantity}, {target}", told, styles.values()
+        )
 
 
 def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Markup | None:
@@ -101,14 +103,23 @@ def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Markup | N
         axes.axvline(0, color=INK, linewidth=1.0)
         axes.set_yticks(range(len(shown)), [short(arm) for arm, _ in shown])
         axes.invert_yaxis()
-        most = max([abs(d) for pair in every.values() if pair for d in pair.differences if math.isfinite(d)], default=0.0)
+        most = max(
+            [abs(d) for pair in every.values() if pair for d in pair.differences if math.isfinite(d)], default=0.0
+        )
         axes.set_xlim(-1.08 * (most or 0.01), 1.08 * (most or 0.01))
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(axis="x")
         axes.set_xlabel(f"test {METRICS[metric].label} − {short(study.baseline)}")
         told = f"Gain over {study.baseline} on {target}: " + "; ".join(
             f"{arm} {signed(pair.spread.mean)}, seeds {', '.join(map(signed, pair.differences))}" for arm, pair in shown
         )
-        return finish(figure, f"{study.digest}/{target}/gain", f"gain over {study.baseline}, {target}", told, styles.values())
+        return finish(
+            figure,
+            f"{study.name}/{study.digest}/{target}/gain",
+            f"gain over {study.baseline}, {target}",
+            told,
+            styles.values(),
+        )
 
 
 def seeds_over_steps(record: Record | None, quantity: str) -> list[dict[int, float]]:
@@ -117,7 +128,10 @@ def seeds_over_steps(record: Record | None, quantity: str) -> list[dict[int, flo
     seeds = []
     for member in record.members if record else ():
         looks: list[Mapping[str, Any]] = member.get("history") or [member["best"]]
-        values = {int(look.get("step") or 0): (look.get(outer) or {}).get(inner) if inner else look.get(outer) for look in looks}
+        values = {
+            int(look.get("step") or 0): (look.get(outer) or {}).get(inner) if inner else look.get(outer)
+            for look in looks
+        }
         kept = {step: float(value) for step, value in values.items() if value is not None}
         seeds += [kept] if kept else []
     return seeds
@@ -153,8 +167,19 @@ def draw_arm(axes: Axes, seeds: list[dict[int, float]], style: Style, place: int
     steps = list(by_step)
     if len(seeds) > 1:
         least, most = ([edge(values) for values in by_step.values()] for edge in (min, max))
-        axes.fill_between(steps, least, most, color=style.key, alpha=0.16, linewidth=0, gid=f"band-{place}")
-    axes.plot(steps, means, color=style.key, linestyle=dash, linewidth=1.8, marker=style.marker, markersize=4, gid=f"arm-{place}")
+        axes.fill_between(
+            steps, least, most, color=style.key, alpha=0.18 if style.marker else 0.09, linewidth=0, gid=f"band-{place}"
+        )
+    axes.plot(
+        steps,
+        means,
+        color=style.key,
+        linestyle=dash,
+        linewidth=1.8,
+        marker=style.marker,
+        markersize=4,
+        gid=f"arm-{place}",
+    )
 
 
 def spread_steps(axes: Axes, ends: list[int], steps: Iterable[int]) -> None:
@@ -165,7 +190,8 @@ def spread_steps(axes: Axes, ends: list[int], steps: Iterable[int]) -> None:
         return
     smallest = min(step for step in steps if step > 0)
     axes.set_xscale("symlog", linthresh=smallest, linscale=0.5)
-    ticks = [m * 10**e for e in range(8) for m in (1, 2, 5) if smallest <= m * 10**e <= max(trained)]
+    fine = (1, 2, 5) if max(trained) <= 100 * smallest else (1,)
+    ticks = [m * 10**e for e in range(8) for m in fine if smallest <= m * 10**e <= max(trained)]
     axes.set_xticks([0, *ticks], [f"{tick:,}" for tick in (0, *ticks)])
     axes.minorticks_off()
 
@@ -182,13 +208,15 @@ def sheet(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def finish(figure: Figure, name: str, title: str, told: str, styles: Iterable[Style]) -> Markup:
-    """Return the figure as SVG for a page: the page's colours and font, its own ids, and a description to be read aloud."""
+    """Return the figure as SVG for a page: the page's colours and font, ids of its own, a text to be read aloud."""
     import matplotlib
 
     mark = f"f{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": mark}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

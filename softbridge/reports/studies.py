@@ -114,9 +114,7 @@ class Study:
         one = self.constant(target, arm, self.scores(target, arm, metric), other)
         return paired(one, self.constant(target, baseline or "", other, one), METRICS[metric].best)
 
-    def constant(
-        self, target: str, arm: str, own: dict[int, float], seeds: Iterable[int]
-    ) -> dict[int, float]:
+    def constant(self, target: str, arm: str, own: dict[int, float], seeds: Iterable[int]) -> dict[int, float]:
         """Return the scores, repeated for every seed where the arm has no prompt and so one score."""
         record = self.cells.get((target, arm))
         if record is None or record.bridge.get("name") != "none" or len(own) != 1:

@@ -14,7 +14,14 @@ from markupsafe import Markup
 from softbridge.reports.studies import Study
 
 SOLID, DASHED, DOTTED, MIXED = (), (6, 3), (1.5, 2.5), (7, 2.5, 1.5, 2.5)
-CONTROL_STYLES = (("--ink", SOLID), ("--ink", DASHED), ("--mute", MIXED), ("--mute", DOTTED), ("--mute", SOLID), ("--mute", DASHED))
+CONTROL_STYLES = (
+    ("--ink", SOLID),
+    ("--ink", DASHED),
+    ("--mute", MIXED),
+    ("--mute", DOTTED),
+    ("--mute", SOLID),
+    ("--mute", DASHED),
+)
 DASHES = (SOLID, DASHED, MIXED, DOTTED)
 COLOURS, MARKERS = 6, "osD^vP"
 

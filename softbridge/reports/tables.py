@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from softbridge.records import Record
 from softbridge.reports.findings import findings, how_chosen, seeds_of
-from softbridge.reports.grid import NOTHING, Cell, Grid, grid, listed, plus_minus
+from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, listed, plus_minus
 from softbridge.reports.statistics import spread
 from softbridge.reports.studies import METRICS, Study, gather
 
@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-COLUMNS = ("study", "recipe_digest", "target", "arm", "bridge", "seed", "checkpoint", "step", "split", "metric", "value")
+COLUMNS = (
+    "study",
+    "recipe_digest",
+    "target",
+    "arm",
+    "bridge",
+    "seed",
+    "checkpoint",
+    "step",
+    "split",
+    "metric",
+    "value",
+)
 
 
 def results(study: Study, metric: str = "accuracy", checkpoint: str = "best") -> Grid:
@@ -35,13 +47,17 @@ def results(study: Study, metric: str = "accuracy", checkpoint: str = "best") ->
         if (values := study.scores(target, arm, metric, checkpoint))
     }
     tops = {target: top([s.mean for (_, t), s in scores.items() if t == target], metric) for target in study.targets}
-    rows = []
+    rows: list[Line] = []
     for arm in study.arms:
         cells = [scores.get((arm, target)) for target in study.targets]
         pairs = zip(cells, study.targets, strict=True)
-        rows.append([Cell(arm), *(Cell(plus_minus(s), f"{s.mean:.3f}" == tops[t]) if s else Cell(NOTHING) for s, t in pairs)])
+        rows.append(
+            [Cell(arm), *(Cell(plus_minus(s), f"{s.mean:.3f}" == tops[t]) if s else Cell(NOTHING) for s, t in pairs)]
+        )
     chosen = f"the checkpoint that {how_chosen(study)} chose" if checkpoint == "best" else "the last checkpoint"
-    note = f"Mean ± standard deviation over seeds {listed(seeds_of(study))}, at {chosen}; best mean of a target in bold."
+    note = (
+        f"Mean ± standard deviation over seeds {listed(seeds_of(study))}, at {chosen}; best mean of a target in bold."
+    )
     return grid(f"Test {METRICS[metric].label}", ["arm", *study.targets], rows, note=note)
 
 
@@ -56,12 +72,15 @@ def gains(study: Study, metric: str = "accuracy") -> Grid | None:
     """Return the gain table: each arm's paired difference to the baseline; None where there is no baseline."""
     if study.baseline is None:
         return None
-    rows = []
+    rows: list[Line] = []
     for arm in study.arms:
         if arm == study.baseline:
             continue
         pairs = [study.gain(target, arm, metric) for target in study.targets]
-        cells = [Cell(plus_minus(p.spread, sign=True), detail=f"{p.wins}/{len(p.seeds)}") if p else Cell(NOTHING) for p in pairs]
+        cells = [
+            Cell(plus_minus(p.spread, sign=True), detail=f"{p.wins}/{len(p.seeds)}") if p else Cell(NOTHING)
+            for p in pairs
+        ]
         rows.append([Cell(arm), *cells])
     note = (
         f"Mean ± standard deviation of the differences, seed by seed, over seeds {listed(seeds_of(study))}; "
@@ -95,11 +114,19 @@ def drawn(made: Grid) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(made.title), caption=Text(made.note), box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    table = Table(
+        title=Text(made.title),
+        caption=Text(made.note),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+    )
     for place, name in enumerate(made.head):
         table.add_column(Text(name), justify="left" if place < made.words else "right")
     for row in made.rows:
-        table.add_row(*(Text.assemble((c.text, "bold" if c.best else ""), (c.detail and f" {c.detail}", "dim")) for c in row))
+        table.add_row(
+            *(Text.assemble((c.text, "bold" if c.best else ""), (c.detail and f" {c.detail}", "dim")) for c in row)
+        )
     return table
 
 
@@ -120,7 +147,9 @@ def marked(made: Grid) -> str:
     lines.append(["---" if place < made.words else "---:" for place in range(len(made.head))])
     for row in made.rows:
         texts = [f"**{plain(cell.text)}**" if cell.best else plain(cell.text) for cell in row]
-        lines.append([f"{text} ({cell.detail})" if cell.detail else text for text, cell in zip(texts, row, strict=True)])
+        lines.append(
+            [f"{text} ({cell.detail})" if cell.detail else text for text, cell in zip(texts, row, strict=True)]
+        )
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return f"**{plain(made.title)}**\n\n{table}\n\n{plain(made.note)}"
 

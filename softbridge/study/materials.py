@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from softbridge.domains.domain import OpenDomain
 from softbridge.errors import DataError
 from softbridge.injection import Space
 from softbridge.recipe import Recipe
+from softbridge.recipe.schema import plain
 from softbridge.seeding import derive
 
 
@@ -35,7 +36,7 @@ def load_backbone(recipe_spec: Any) -> Backbone:
     probes = home() / "probes"
     if entry is None:
         return load(recipe_spec, probes=probes)
-    return load(recipe_spec, assets.fetch(recipe_spec.name), probes, entry.hub_id, entry.revision)
+    return load(recipe_spec, assets.fetch(recipe_spec.name), probes, entry.hub_id or "", entry.revision or "")
 
 
 class Materials:
@@ -89,15 +90,15 @@ class Materials:
     def facts(self) -> dict[str, Any]:
         """Return what decides every stage's result: the backbone and how it runs, the prompt, the seeds."""
         described = self.backbone.describe()
-        spec = asdict(self.recipe.backbone)
+        spec = self.recipe.backbone
         return {
             "softbridge": softbridge.__version__,
             "weights": self.before,
             "precision": described["precision"],
             "attention": described["attention"],
-            "temperature": spec["temperature"],
-            "max_length": spec["max_length"],
-            "prompt": {"kind": self.recipe.prompt.name, **asdict(self.recipe.prompt)},
+            "temperature": spec.temperature,
+            "max_length": spec.max_length,
+            "prompt": {"kind": self.recipe.prompt.name, **plain(self.recipe.prompt)},
             "seeds": list(self.recipe.seeds),
         }
 

@@ -20,6 +20,7 @@ from softbridge.engine.plan import Plan
 from softbridge.errors import BackboneError, StudyError
 from softbridge.prompts import files
 from softbridge.recipe import Arm, Recipe
+from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import derive, generator
 from softbridge.study.learning import Lesson, learn, prompt_folder
@@ -114,7 +115,7 @@ class Study:
         plan = self.budget(arm) if bridge.trains else None
         facts = {
             "domain": domain_facts(domain),
-            "bridge": {"name": bridge.name, **asdict(bridge)},
+            "bridge": {"name": bridge.name, **plain(bridge)},
             "plan": asdict(plan) if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
             "inputs": [self.extraction(s).stage.digest for s in self.used(arm)] if bridge.reads_sources else [],

@@ -53,15 +53,16 @@ def touch_test(
             test = judged.get((member["seed"], which), judged[member["seed"], "best"])
             entry[which] = {"step": step, "test": test, "validation": seen[step]}
         members.append(entry)
-    result = {
+    seconds = time.perf_counter() - started
+    result: dict[str, Any] = {
         "members": members,
         "rows": len(rows),
-        "seconds": time.perf_counter() - started,
+        "seconds": seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "peak_memory_mb": peak_memory_mb(),
         "provenance": provenance(materials.backbone.device, materials.accelerator.num_processes),
     }
     if materials.accelerator.is_main_process:
         stage.finish(result)
-    watcher.say(f"{stage.name}: {result['seconds']:.1f} s, {len(wanted) * len(rows) / result['seconds']:.0f} rows/s")
+    watcher.say(f"{stage.name}: {seconds:.1f} s, {len(wanted) * len(rows) / seconds:.0f} rows/s")
     return result

@@ -1,78 +1,376 @@
-"""Reports: numbers, words, tables and the page, from records that a small factory makes up."""
+"""Reports: numbers, words, tables and the page, from records that the factory makes up."""
 
 from __future__ import annotations
 
-import random
+import csv
+import io
+import re
+import statistics as plain_statistics
+import subprocess
+import sys
 from dataclasses import replace
+from html.parser import HTMLParser
+from xml.etree import ElementTree
 
-from softbridge.records import Record
+import pytest
+from rich.console import Console
 
-BIBTEX = "@inproceedings{vu2022spot,\n  title = {{SPoT}: Better Frozen Model Adaptation through Soft Prompt Transfer},\n  year = {2022}\n}"
-ARMS = {  # arm: bridge, source steps, target steps, start, end, bibtex
-    "no prompt": ("none", 0, 0, 0.75, 0.75, ""),
-    "reuse": ("reuse", 80, 0, 0.76, 0.76, ""),
-    "scratch": ("scratch", 0, 16, 0.72, 0.79, "@inproceedings{lester2021power,\n  year = {2021}\n}"),
-    "scratch at both budgets": ("scratch", 0, 96, 0.72, 0.77, "@inproceedings{lester2021power,\n  year = {2021}\n}"),
-    "random": ("random", 80, 16, 0.70, 0.78, ""),
-    "spot": ("spot", 80, 16, 0.76, 0.82, BIBTEX),
-}
-TARGETS = {"products": 0.0, "news": -0.02, "tweets": 0.05}
-FORMATION = {"accuracy": 0.0, "macro_f1": -0.01, "matthews": -0.2}
+from softbridge.errors import StudyError
+from softbridge.records import append
+from softbridge.reports import details, html, plots, tables, write
+from softbridge.reports.findings import findings
+from softbridge.reports.statistics import paired, spread, student
+from softbridge.reports.studies import METRICS, gather
+from softbridge.reports.styles import Styles
+from tests.unit.test_records import ARMS, TARGETS, record, study
 
-
-def scores(level: float, noise: random.Random) -> dict:
-    wobble = noise.gauss(0, 0.01)
-    made = {name: round(level + shift + wobble, 4) for name, shift in FORMATION.items()}
-    return {**made, "calibration_error": round(0.06 + abs(wobble), 4)}
+EVIL = "<script>alert(1)</script> & $x_$ [bold]|`"
+VOID = {"meta", "line", "circle", "path", "use", "rect"}
 
 
-def member(seed: int, arm: str, target: str) -> dict:
-    bridge, _, steps, start, end, _ = ARMS[arm]
-    noise = random.Random(f"{seed}/{arm}/{target}")
-    shift = TARGETS[target]
-    history = []
-    for step in range(0, steps + 1, 4):
-        part = min(1.0, step / 16)
-        level = start + (end - start) * part + noise.gauss(0, 0.01) + shift
-        history.append({
-            "step": step, "epoch": step / 4, "train_loss": 1.2 - level + noise.gauss(0, 0.02) if step else None,
-            "validation": {"loss": 1.25 - level + 0.002 * max(0, step - 16), "accuracy": level}, "learning_rate": 0.01,
-        })
-    best = {"step": max(0, steps - 4), "test": scores(end + shift, noise), "validation": {"loss": 0.45, "accuracy": end}}
-    last = {**best, "step": steps, "test": scores(end + shift - 0.004, noise)} if steps else best
-    prompt = f"stages/adapt-{target}-0123/prompts/{seed}" if bridge != "none" else None
-    return {"seed": seed, "best": best, "last": last, "history": history if steps else [], "prompt": prompt, "stopped": None}
+def only(records):
+    (found,) = gather(records)
+    return found
 
 
-def record(target: str = "products", arm: str = "spot", **changes) -> Record:
-    bridge, source_steps, target_steps, _, _, bibtex = ARMS[arm]
-    sources = ["movies"] if source_steps else []
-    domain = {"fingerprint": "9f" * 32, "sizes": {"train": 2100, "validation": 230, "test": 583, "unlabelled": 800}, "notes": []}
-    losses = [{"stage": "extract", "name": "L_fine", "term": "cross_entropy", "domain": "movies", "M": 16, "steps": 80,
-               "first": 0.6931, "last": 0.4377}] if sources else []
-    if target_steps:
-        losses += [{"stage": "adapt", "name": "L_fine", "term": "cross_entropy", "domain": target, "M": 16,
-                    "steps": target_steps, "first": 0.61, "last": 0.39}]
-    made = Record(
-        study="quickstart", status="done", created="2025-01-02T03:04:05+00:00",
-        recipe={"name": "quickstart", "seeds": [0, 1, 2], "backbone": {"name": "minilm-l6", "temperature": 0.05},
-                "sources": {"movies": {"data": "vader/movies"}}, "targets": {t: {"data": f"vader/{t}"} for t in TARGETS},
-                "shots": 32, "arms": {name: {"bridge": facts[0]} for name, facts in ARMS.items()}},
-        recipe_digest="5d" * 32, target=target, arm=arm,
-        bridge={"name": bridge, "reference": f"what {bridge} refers to", "bibtex": bibtex}, sources=sources,
-        backbone={"name": "minilm-l6", "hub_id": "sentence-transformers/all-MiniLM-L6-v2", "revision": "c9745ed", "kind": "sentence",
-                  "parameters": 22713216, "precision": "float32", "attention": "sdpa"},
-        prompt={"kind": "soft", "length": 8, "parameters": 3072},
-        budget={"source_steps": source_steps, "target_steps": target_steps, "batch": 16, "rows_seen": 16 * (source_steps + target_steps)},
-        chosen_by={"split": "validation", "metric": "loss"},
-        data={"source": {"movies": domain} if sources else {}, "target": {**domain, "notes": ["12 texts stood in both train and test; removed from train"]}},
-        losses=losses, members=[member(seed, arm, target) for seed in ((0,) if bridge == "none" else (0, 1, 2))],
-        cost={"seconds": 12.5 + target_steps, "rows_per_second": 410.2, "peak_memory_mb": 912.4},
-        provenance={"softbridge": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "python": "3.11.2", "commit": "abc1234",
-                    "platform": "Linux", "device": "cpu (AVX2)", "threads": 2},
+def with_scores(target, arm, values, metric="accuracy"):
+    """Return a record whose best test score is one value a seed."""
+    made = record(target, arm)
+    members = [
+        {**member, "best": {**member["best"], "test": {**member["best"]["test"], metric: value}}}
+        for member, value in zip(made.members, values, strict=True)
+    ]
+    return replace(made, members=members)
+
+
+# --- statistics ---------------------------------------------------------------------------------------------------
+
+
+def test_mean_and_spread_are_those_of_the_standard_library():
+    values = [0.81, 0.79, 0.85, 0.80]
+    assert spread(values).mean == pytest.approx(plain_statistics.mean(values))
+    assert spread(values).std == pytest.approx(plain_statistics.stdev(values))
+    assert spread([0.5]).std != spread([0.5]).std, "one value has no spread"
+
+
+def test_pairs_go_by_seed_not_by_position():
+    pair = paired({2: 0.9, 0: 0.7, 7: 0.1}, {0: 0.7, 1: 0.0, 2: 0.8})
+    assert pair.seeds == (0, 2)
+    assert pair.differences == pytest.approx((0.0, 0.1))
+    assert (pair.wins, pair.ties, pair.losses) == (1, 1, 0)
+    assert (pair.low, pair.high) == pytest.approx((0.0, 0.1))
+    assert pair.error_reduction == pytest.approx((0.8 - 0.75) / (1 - 0.75))
+    assert paired({0: 1.0}, {1: 1.0}) is None
+
+
+def test_less_of_an_error_is_a_win():
+    pair = paired({0: 0.05, 1: 0.05}, {0: 0.10, 1: 0.04}, best=0.0)
+    assert (pair.wins, pair.losses) == (1, 1)
+
+
+def test_the_interval_is_students():
+    from scipy import stats
+
+    values = [0.02, 0.03, 0.01, 0.05]
+    expected = stats.t.interval(0.95, 3, loc=0.0275, scale=stats.sem(values))
+    assert student(spread(values)) == pytest.approx(expected)
+
+
+# --- studies and tables -------------------------------------------------------------------------------------------
+
+
+def test_arms_and_targets_stand_in_the_recipes_order_and_the_newest_record_counts():
+    old = record("news", "spot", created="2024-01-01T00:00:00+00:00", study="quickstart")
+    found = only([*reversed(study()), old])
+    assert found.arms == list(ARMS)
+    assert found.targets == list(TARGETS)
+    assert found.older == 1
+    assert found.cells["news", "spot"].created > old.created
+    assert found.baseline == "scratch"
+    assert found.carried == ["spot", "reuse"]
+
+
+def test_another_recipe_of_the_same_name_is_another_study():
+    assert len(gather([*study(), record(recipe_digest="00" * 32)])) == 2
+
+
+def test_the_result_table_holds_mean_and_spread_and_marks_the_best():
+    arms = [
+        with_scores("news", arm, values) for arm, values in (("scratch", (0.7, 0.8, 0.9)), ("spot", (0.8, 0.8, 0.83)))
+    ]
+    made = tables.results(only(arms))
+    assert made.head == ("arm", "news")
+    assert [[cell.text for cell in row] for row in made.rows] == [
+        ["scratch", "0.800 ± 0.100"],
+        ["spot", "0.810 ± 0.017"],
+    ]
+    assert [row[1].best for row in made.rows] == [False, True]
+
+
+def test_the_best_calibration_is_the_lowest():
+    arms = [
+        with_scores("news", arm, values, "calibration_error")
+        for arm, values in (("scratch", (0.1, 0.1, 0.1)), ("spot", (0.2, 0.2, 0.2)))
+    ]
+    assert [row[1].best for row in tables.results(only(arms), "calibration_error").rows] == [True, False]
+
+
+def test_the_arm_without_a_prompt_stands_against_every_seed():
+    arms = [with_scores("news", "no prompt", (0.75,)), with_scores("news", "scratch", (0.70, 0.75, 0.77))]
+    pair = only(arms).gain("news", "no prompt")
+    assert pair.seeds == (0, 1, 2)
+    assert (pair.wins, pair.ties, pair.losses) == (1, 1, 1)
+
+
+def test_the_terminal_shows_every_arm_and_takes_names_literally():
+    text = io.StringIO()
+    tables.terminal([*study(), replace(record("news"), arm=EVIL)], Console(file=text, width=140))
+    assert all(arm in text.getvalue() for arm in ARMS)
+    assert "[bold]" in text.getvalue()
+    assert "Gain over scratch" in text.getvalue()
+
+
+def test_csv_has_one_line_a_score():
+    rows = list(csv.DictReader(io.StringIO(tables.comma_separated([record("news", "spot")]))))
+    assert len(rows) == 3 * 2 * (len(METRICS) + 2), (
+        "seeds x checkpoints x (test metrics + validation loss and accuracy)"
     )
-    return replace(made, **changes)
+    (line,) = [
+        r for r in rows if (r["seed"], r["checkpoint"], r["split"], r["metric"]) == ("1", "best", "test", "matthews")
+    ]
+    assert float(line["value"]) == record("news", "spot").members[1]["best"]["test"]["matthews"]
+    assert (line["study"], line["target"], line["arm"]) == ("quickstart", "news", "spot")
 
 
-def study(**changes) -> list[Record]:
-    return [record(target, arm, **changes) for target in TARGETS for arm in ARMS]
+def test_markdown_escapes_names():
+    text = tables.markdown([replace(record(), arm=EVIL), record("products", "scratch")])
+    assert "<script" not in text
+    assert "\\|" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {3}
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+
+def said(spot, scratch=(0.80, 0.80, 0.80)):
+    arms = [with_scores("news", "scratch", scratch), with_scores("news", "spot", spot)]
+    (found,) = findings(only(arms))
+    return found
+
+
+def test_a_gain_and_a_loss_are_said_as_plainly():
+    better, worse = said((0.83, 0.84, 0.85)), said((0.77, 0.76, 0.75))
+    assert better.verdict == "spot beats scratch on 1 of 1 targets."
+    assert better.targets == ("news +0.040 ± 0.010, better in 3 of 3 seeds (0, 1, 2)",)
+    assert "lies above zero on news" in better.remarks[0]
+    assert worse.verdict == "spot does not beat scratch on any of 1 targets."
+    assert worse.targets == ("news −0.040 ± 0.010, better in 0 of 3 seeds (0, 1, 2)",)
+    assert "lies below zero on news" in worse.remarks[0]
+
+
+def test_an_uncertain_gain_is_called_uncertain_and_a_tie_is_no_win():
+    assert "includes zero on news" in said((0.90, 0.79, 0.80)).remarks[0]
+    assert "does not beat" in said((0.80, 0.80, 0.80)).verdict
+
+
+def test_controls_are_named():
+    found = findings(only(study()))[0]
+    assert "random on 3 of 3" in found.remarks[1]
+    assert "scratch at both budgets on 3 of 3" in found.remarks[1]
+
+
+def test_a_cell_without_a_result_is_told_not_dropped():
+    failed = record("tweets", "spot", status="failed", members=[])
+    records = [r for r in study() if (r.target, r.arm) != ("tweets", "spot")] + [failed]
+    found = findings(only(records))[0]
+    assert "(1 more without a result)" in found.verdict
+    assert found.targets[2] == "tweets: no result to compare"
+    assert "has no result: failed" in html.page([record("tweets", "scratch"), failed])
+
+
+def test_a_study_without_scratch_says_that_no_gain_can_be_measured():
+    records = [record(target, "spot") for target in TARGETS]
+    assert tables.gains(only(records)) is None
+    assert "no arm from scratch" in html.page(records)
+
+
+# --- drawings -----------------------------------------------------------------------------------------------------
+
+
+def test_a_drawing_is_well_formed_themed_described_and_reproducible():
+    found = only(study())
+    for drawing in (plots.curve(found, "news", "validation loss"), plots.gain_bars(found, "news")):
+        root = ElementTree.fromstring(drawing)
+        assert root.get("role") == "img"
+        assert "width" not in root.attrib, "it takes the width of the page"
+        labels = root.get("aria-labelledby").split()
+        told = {part.get("id"): part.text for part in root if part.get("id") in labels}
+        assert len(told) == 2
+        assert "spot" in "".join(told.values())
+        assert root.findall(".//{http://www.w3.org/2000/svg}text"), "text stays text"
+        assert not set(re.findall(r"#[0-9a-f]{6}\b", drawing)), "every colour is the page's"
+        assert "<dc:date>" not in drawing
+    assert plots.gain_bars(found, "news") == plots.gain_bars(found, "news")
+
+
+def test_every_trained_arm_has_a_line_and_a_band():
+    found = only(study())
+    drawing = plots.curve(found, "news", "validation accuracy")
+    for place, arm in enumerate(found.arms):
+        assert f"-arm-{place}" in drawing
+        assert (f"-band-{place}" in drawing) == (ARMS[arm][2] > 0)
+    assert plots.curve(only([record("news", "no prompt")]), "news", "training loss") is None
+
+
+def test_looks_tell_arms_apart():
+    looks = [(s.variable, s.dash, s.marker) for s in Styles(only(study())).table.values()]
+    assert len(set(looks)) == len(ARMS)
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+class Tree(HTMLParser):
+    """Keep the tags, and fail where one is closed that is not open."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.ids, self.words = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert tag in VOID or self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return html.page(study())
+
+
+@pytest.fixture(scope="module")
+def tree(page):
+    parsed = Tree()
+    parsed.feed(page)
+    return parsed
+
+
+def test_the_page_is_well_formed_and_needs_nothing_from_outside(page, tree):
+    assert tree.open == []
+    assert len(set(tree.ids)) == len(tree.ids)
+    assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in tree.tags}
+    for _, attributes in tree.tags:
+        for name in ("href", "src", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith("#")
+    assert not re.search(r"@import|url\((?!#)", page)
+
+
+def test_links_inside_the_page_lead_somewhere(tree):
+    aims = {
+        attributes[name][1:] for _, attributes in tree.tags for name in ("href", "xlink:href") if name in attributes
+    }
+    assert aims <= set(tree.ids)
+
+
+def test_the_page_says_all_that_it_should(page, tree):
+    text = " ".join(" ".join(tree.words).split())
+    for words in (
+        "spot beats scratch on 3 of 3 targets.",
+        "This recipe ran no pretraining stage",
+        "0.693 → 0.438",
+        "that validation loss chose",
+        "calibration error",
+        "12 texts stood in both train and test",
+        "9f9f9f9f9f9f",
+        "2.13.0",
+        "cpu (AVX2)",
+        "data: vader/movies",
+        "stages/adapt-news-0123/prompts/2",
+    ):
+        assert words in text, words
+    assert page.count("@inproceedings{vu2022spot") == 1
+    assert page.count("@inproceedings{lester2021power") == 1
+    assert page.count("<math") == 4
+    assert sum(tag == "svg" and a.get("role") == "img" for tag, a in tree.tags) == len(TARGETS) * 4
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_a_pretraining_stage_is_shown_with_its_n():
+    entry = {"stage": "pretrain", "name": "L_pre/self-supervised", "term": "masked_token", "domain": "movies"}
+    entry |= {"M": 4096, "steps": 50, "first": 6.5, "last": 3.25}
+    text = html.page([record(losses=[entry])])
+    assert "ran no pretraining stage" not in text
+    assert "6.500 → 3.250" in text
+    assert "4,096" in text
+    assert text.count("<math") == 2, "the form that was used, and L_fine"
+
+
+def test_nothing_from_a_record_is_markup():
+    evil = {**record().recipe, "note": EVIL}
+    bridge = {"name": "spot", "reference": EVIL, "bibtex": EVIL}
+    losses = [{**record().losses[0], "name": EVIL, "term": EVIL}, {**record().losses[0], "domain": EVIL}]
+    records = [record(study=EVIL, recipe=evil, bridge=bridge, losses=losses, provenance={EVIL: EVIL})]
+    records[0] = replace(records[0], arm=EVIL, target=EVIL)
+    records.append(replace(records[0], arm="scratch", bridge={**bridge, "name": "scratch"}))
+    text = html.page(records)
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    parsed = Tree()
+    parsed.feed(text)
+    assert parsed.open == []
+
+
+def test_measurements_that_failed_are_dashes():
+    def hole(made):
+        members = [{**m, "best": {**m["best"], "test": {"accuracy": None}}} for m in made.members]
+        return replace(made, members=members)
+
+    text = html.page([hole(record("news", "spot")), hole(record("news", "scratch"))])
+    assert not re.search(r"\bnan\b", text, flags=re.IGNORECASE)
+    assert "– ± –" not in text
+
+
+def test_a_source_stage_that_arms_share_is_listed_once():
+    made = details.losses(only(study()), "L_fine")
+    shared = [row for row in made.rows if row[0].text == "source"]
+    assert [cell.text for cell in shared[0]][1:3] == ["movies", "reuse, random, spot"]
+    assert len(shared) == 1
+
+
+def test_write_makes_three_files_the_same_each_time(tmp_path):
+    for made in study():
+        append(tmp_path / "records", made)
+    report = write([tmp_path], tmp_path / "report")
+    first = [path.read_bytes() for path in (report.html, report.csv, report.markdown)]
+    again = write([tmp_path], tmp_path / "again")
+    assert first == [path.read_bytes() for path in (again.html, again.csv, again.markdown)]
+    assert (report.html.name, report.csv.name, report.markdown.name) == ("index.html", "table.csv", "table.md")
+    with pytest.raises(StudyError, match="no folder"):
+        write([tmp_path / "nowhere"], tmp_path / "report")
+
+
+def test_a_report_needs_no_torch(tmp_path):
+    append(tmp_path / "records", record())
+    append(tmp_path / "records", record("products", "scratch"))
+    code = (
+        "import sys, pathlib\n"
+        "import softbridge.reports\n"
+        "assert 'matplotlib' not in sys.modules, 'matplotlib is imported before it is needed'\n"
+        f"softbridge.reports.write([pathlib.Path({str(tmp_path)!r})], pathlib.Path({str(tmp_path / 'out')!r}))\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
