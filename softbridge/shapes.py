@@ -1,9 +1,9 @@
 """One alphabet for every tensor's shape, and the check at the public edge.
 
-    B rows            T tokens          P prompt length    H width
-    V vocabulary      N bank members    S sources          A anchors
-    R rank            L label tokens    K layers           D head width
-    C classes
+B rows            T tokens          P prompt length    H width
+V vocabulary      N bank members    S sources          A anchors
+R rank            L label tokens    K layers           D head width
+C classes
 """
 
 from __future__ import annotations

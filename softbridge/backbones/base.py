@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -122,6 +123,7 @@ class Backbone(ABC):
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
+    @cached_property
     def tokenizer_hash(self) -> str:
         """Return the sha256 over the vocabulary, in the order of the ids."""
         words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])

@@ -93,7 +93,7 @@ def missing(name: str, source: str, error: Exception) -> BackboneError:
     return BackboneError(
         f"the backbone '{name}' could not be loaded from '{source}': {first}",
         "a catalogue name (`softbridge assets ls`), a folder with config.json, weights and tokenizer, or a hub id",
-        "check the name; without a hub, fetch it elsewhere and give the folder, or set backbone.kind where it is unclear",
+        "check the name; without a hub give a folder with its files; set backbone.kind where the kind is unclear",
     )
 
 

@@ -84,7 +84,15 @@ def key(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> str:
     chip = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     config = model.config
     shape = (config.model_type, config.hidden_size, config.num_hidden_layers)
-    facts = (chip, platform.machine(), torch.get_num_threads(), torch.__version__, transformers.__version__, shape, pairs)
+    facts = (
+        chip,
+        platform.machine(),
+        torch.get_num_threads(),
+        torch.__version__,
+        transformers.__version__,
+        shape,
+        pairs,
+    )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 

@@ -182,7 +182,9 @@ class Training:
             "history": self.history,
         }
         checkpoint.write(self.folder / "checkpoint.pt", state)
-        lines = [{"member": m.name, **look} for m, looks in zip(self.members, self.history, strict=True) for look in looks]
+        lines = [
+            {"member": m.name, **look} for m, looks in zip(self.members, self.history, strict=True) for look in looks
+        ]
         (self.folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
     def restore(self) -> bool:

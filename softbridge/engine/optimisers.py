@@ -7,24 +7,27 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import Adafactor
 
 from softbridge.engine.plan import Plan
 from softbridge.prompts.bank import Bank
 
 Groups = list[dict[str, Any]]
 
-OPTIMISERS: dict[str, Callable[[Groups, Plan], torch.optim.Optimizer]] = {
-    "adamw": lambda groups, plan: torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay),
-    "adafactor": lambda groups, plan: Adafactor(
-        groups,
-        lr=plan.learning_rate,
-        weight_decay=plan.weight_decay,
-        scale_parameter=False,
-        relative_step=False,
-        warmup_init=False,
-    ),
-}
+
+def adamw(groups: Groups, plan: Plan) -> torch.optim.Optimizer:
+    """Return AdamW."""
+    return torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay)
+
+
+def adafactor(groups: Groups, plan: Plan) -> torch.optim.Optimizer:
+    """Return Adafactor as prompt tuning uses it: no parameter scaling, no relative step."""
+    from transformers import Adafactor  # imports transformers' whole trainer, seconds that AdamW need not pay
+
+    fixed = {"scale_parameter": False, "relative_step": False, "warmup_init": False}
+    return Adafactor(groups, lr=plan.learning_rate, weight_decay=plan.weight_decay, **fixed)
+
+
+OPTIMISERS: dict[str, Callable[[Groups, Plan], torch.optim.Optimizer]] = {"adamw": adamw, "adafactor": adafactor}
 
 # What is left of the learning rate after a share of the steps behind the warm-up.
 SCHEDULES: dict[str, Callable[[float], float]] = {

@@ -121,20 +121,19 @@ def losses(study: Study, name: str) -> Grid | None:
                     tuple(loss.get(key) for key in ("stage", "domain", "term", "M", "steps", "first", "last")), []
                 )
                 arms += [record.arm] if record.arm not in arms else []
-    order = {arm: place for place, arm in enumerate(study.arms)}
+    ordered = sorted(found.items(), key=lambda item: item[0][0] == "adapt")
     rows: list[Line] = [
         [
             STAGES.get(stage, str(stage)),
             str(domain),
-            Cell(", ".join(sorted(arms, key=lambda arm: order[arm]))),
+            Cell(", ".join(arms)),
             str(term).replace("_", " "),
             span([rows_averaged]),
             span([steps]),
             f"{number(first)} → {number(last)}",
         ]
-        for (stage, domain, term, rows_averaged, steps, first, last), arms in found.items()
+        for (stage, domain, term, rows_averaged, steps, first, last), arms in ordered
     ]
-    rows.sort(key=lambda row: row[0] == STAGES["adapt"])
     letter = "N" if name == "L_pre" else "M"
     head = ["stage", "domain", "arm", "term", letter, "steps", "first → last"]
     note = "Training loss, mean over seeds; a source stage that several arms share is listed once, with their names."
@@ -160,8 +159,8 @@ def data(study: Study) -> Grid:
 
 
 def by_target(study: Study) -> list[Record]:
-    """Return the records in the order of the recipe's targets."""
-    return sorted(study.records, key=lambda record: study.targets.index(record.target))
+    """Return the records in the order of the recipe's targets and arms."""
+    return sorted(study.records, key=lambda record: place(study, (record.target, record.arm)))
 
 
 def data_notes(study: Study) -> list[str]:

@@ -50,12 +50,13 @@ def verdict(arm: str, baseline: str, pairs: dict[str, Paired | None], metric: st
     if not compared:
         return f"{arm} cannot be compared with {baseline}: they have no result in common."
     above = [target for target, pair in compared.items() if pair.spread.mean * better(metric) > 0]
-    count = f"{len(above)} of {len(compared)} targets"
+    one = len(compared) == 1
     missing = len(pairs) - len(compared)
     rest = f" ({missing} more without a result)" if missing else ""
     if not above:
-        return f"{arm} does not beat {baseline} on any of {len(compared)} targets{rest}."
-    return f"{arm} beats {baseline} on {count}{rest}."
+        where = "the one target" if one else f"any of {len(compared)} targets"
+        return f"{arm} does not beat {baseline} on {where}{rest}."
+    return f"{arm} beats {baseline} on {len(above)} of {len(compared)} target{'' if one else 's'}{rest}."
 
 
 def target_line(target: str, pair: Paired | None) -> str:

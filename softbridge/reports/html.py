@@ -70,9 +70,9 @@ def subtitle(study: Study) -> str:
     sources = list(dict.fromkeys(name for record in study.records for name in record.sources))
     way = f"from {listed(sources)} to {listed(study.targets)}" if sources else f"on {listed(study.targets)}"
     kind, length = newest.prompt.get("kind"), newest.prompt.get("length")
-    return (
-        f"A {kind} prompt of length {length} on {newest.backbone.get('name')}, {way}; seeds {listed(seeds_of(study))}."
-    )
+    name = str(newest.backbone.get("name"))
+    model = Path(name).name if name.startswith((".", "/", "~")) else name
+    return f"A {kind} prompt of length {length} on {model}, {way}; seeds {listed(seeds_of(study))}."
 
 
 def curve(study: Study, quantity: str, target: str) -> Markup | None:

@@ -214,12 +214,10 @@ def finish(figure: Figure, name: str, title: str, told: str, styles: Iterable[St
     mark = f"f{hashlib.sha256(name.encode()).hexdigest()[:8]}"
     text = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": mark}):
-        figure.savefig(
-            text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-        )
+        figure.savefig(text, format="svg", transparent=True)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)  # it holds the date
     svg = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{mark}-", svg)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # it would reach the whole page
     svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans, sans-serif)", svg)

@@ -84,7 +84,7 @@ def gains(study: Study, metric: str = "accuracy") -> Grid | None:
         rows.append([Cell(arm), *cells])
     note = (
         f"Mean ± standard deviation of the differences, seed by seed, over seeds {listed(seeds_of(study))}; "
-        f"2/3: better than {study.baseline} in 2 of 3 seeds."
+        f"k/n: better than {study.baseline} in k of n seeds."
     )
     return grid(f"Gain over {study.baseline} in test {METRICS[metric].label}", ["arm", *study.targets], rows, note=note)
 

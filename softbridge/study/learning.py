@@ -91,9 +91,7 @@ def start(materials: Materials, lesson: Lesson, sets: Sequence[tuple[Rows, Rows]
         order = derive(seed, "order", lesson.domain.name)
         members.append(Member(f"seed{seed}", order, materials.recipe.prompt.hold(crossing.start), train))
     judge = judge_on(materials.backbone, [looked for _, looked in sets], lesson.plan, materials.accelerator)
-    return Training(
-        materials.backbone, members, lesson.plan, judge, materials.accelerator, folder=lesson.stage.folder
-    )
+    return Training(materials.backbone, members, lesson.plan, judge, materials.accelerator, folder=lesson.stage.folder)
 
 
 def stand(materials: Materials, crossing: Crossing, rows: Rows) -> Trained:
@@ -123,7 +121,13 @@ def report(lesson: Lesson, trained: Sequence[Trained], seen: int, seconds: float
         }
         for seed, member, crossing, count in zip(lesson.seeds, trained, lesson.crossings, rows, strict=True)
     ]
-    return {"kind": lesson.kind, "domain": lesson.domain.name, "rows_seen": seen, "seconds": seconds, "members": members}
+    return {
+        "kind": lesson.kind,
+        "domain": lesson.domain.name,
+        "rows_seen": seen,
+        "seconds": seconds,
+        "members": members,
+    }
 
 
 def prompt_folder(stage: Stage, seed: int, which: str) -> Path:
@@ -160,7 +164,7 @@ def make_card(
         kind=backbone.kind,
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
-        tokenizer=backbone.tokenizer_hash(),
+        tokenizer=backbone.tokenizer_hash,
         length=tokens.shape[0],
         width=tokens.shape[1],
         init=crossing.note or getattr(materials.recipe.prompt, "init", materials.recipe.prompt.name),

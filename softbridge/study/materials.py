@@ -56,6 +56,7 @@ class Materials:
         self.before = self.backbone.fingerprint()
         self.bound: tuple[str, ...] = ()
         self.known: Space | None = None
+        self.tests: dict[str, Rows] = {}
 
     def bind(self, domain: OpenDomain) -> None:
         """Bind the backbone to a domain's classes."""
@@ -73,8 +74,13 @@ class Materials:
         """Return a split's rows as token ids."""
         if len(split) == 0:
             return Rows([], [])
-        texts, labels = list(split["text"]), list(split["label"])
-        return Rows(self.backbone.tokenise(texts), labels)
+        return Rows(self.backbone.tokenise(split["text"][:]), split["label"][:])
+
+    def test(self, domain: OpenDomain) -> Rows:
+        """Return a domain's test rows; every arm scores the same, so they are tokenised once."""
+        if domain.name not in self.tests:
+            self.tests[domain.name] = self.rows(domain.test)
+        return self.tests[domain.name]
 
     def few(self, domain: OpenDomain, seed: int, shots: int | None, validation: int | None) -> tuple[Rows, Rows]:
         """Return one seed's labelled training rows, and its validation rows."""

@@ -6,6 +6,7 @@ import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def provenance(device: torch.device, processes: int) -> dict[str, Any]:
     }
 
 
+@cache
 def commit() -> str | None:
     """Return the commit of softbridge's own checkout, with a + where it has changes; None for an installed wheel."""
     root = Path(softbridge.__file__).parents[1]
@@ -39,7 +41,11 @@ def commit() -> str | None:
         return None
     try:
         run = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=root, capture_output=True, text=True, timeout=10
+            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -22,7 +22,7 @@ from softbridge.prompts import files
 from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
-from softbridge.seeding import derive, generator
+from softbridge.seeding import generator
 from softbridge.study.learning import Lesson, learn, prompt_folder
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
@@ -84,12 +84,17 @@ class Study:
         """Return a stage of this study."""
         return Stage(self.out / "stages", name, {"common": self.common, **facts})
 
-    def extraction(self, source: str) -> Lesson:
-        """Return the lesson of one source: a fresh prompt a seed."""
+    def extraction(self, source: str) -> Stage:
+        """Return the stage of one source."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
-        stage = self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": asdict(plan)})
+        return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": asdict(plan)})
+
+    def extract(self, source: str) -> dict[str, Any]:
+        """Train a fresh prompt a seed on one source, and return the stage's result."""
+        domain, plan = self.materials.sources[source], self.recipe.training.source
         crossings = [Crossing(self.fresh(domain, seed)) for seed in self.recipe.seeds]
-        return Lesson(stage, "extract", domain, self.recipe.seeds, crossings, plan)
+        lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, crossings, plan)
+        return learn(self.materials, lesson, self.watcher)
 
     def fresh(self, domain: OpenDomain, seed: int) -> torch.Tensor:
         """Return a new prompt `[P, H]`: the same for one seed in every arm and domain."""
@@ -118,7 +123,7 @@ class Study:
             "bridge": {"name": bridge.name, **plain(bridge)},
             "plan": asdict(plan) if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
-            "inputs": [self.extraction(s).stage.digest for s in self.used(arm)] if bridge.reads_sources else [],
+            "inputs": [self.extraction(s).digest for s in self.used(arm)] if bridge.reads_sources else [],
         }
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
         return Lesson(stage, "adapt", domain, self.seeds(arm), crossings, plan, recipe.shots, recipe.validation_shots)
@@ -129,7 +134,7 @@ class Study:
         names = self.used(arm) if arm.bridge.reads_sources else []
 
         def saved(source: str, seed: int, which: str) -> torch.Tensor:
-            return files.load(prompt_folder(self.extraction(source).stage, seed, which)).tensor
+            return files.load(prompt_folder(self.extraction(source), seed, which)).tensor
 
         def shore(seed: int) -> Shore:
             return Shore(
@@ -164,7 +169,7 @@ class Study:
     def run(self) -> StudyResult:
         """Run what is not finished, and return the records."""
         started = time.perf_counter()
-        extracted = {s: learn(self.materials, self.extraction(s), self.watcher) for s in self.needed()}
+        extracted = {source: self.extract(source) for source in self.needed()}
         records = []
         for target, arm in self.cells():
             lesson = self.adaptation(target, arm, self.cross(target, arm))
@@ -221,13 +226,17 @@ def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResul
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     """Return the stages that a run would go through, and which of them are finished."""
     study = Study(recipe, out)
-    lessons = [study.extraction(source) for source in study.needed()]
-    lessons += [study.adaptation(target, arm, []) for target, arm in study.cells()]
     planned: dict[str, PlannedStage] = {}
-    for lesson in lessons:
-        steps = lesson.plan.steps if lesson.plan else 0
-        rows = steps * lesson.plan.batch * len(lesson.seeds) if lesson.plan else 0
-        note = "not trained" if lesson.plan is None else f"{len(lesson.seeds)} members"
-        stage = lesson.stage
+
+    def add(stage: Stage, training: Plan | None, seeds: int) -> None:
+        steps = training.steps if training else 0
+        rows = steps * training.batch * seeds if training else 0
+        note = f"{seeds} members" if training else "not trained"
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
+
+    for source in study.needed():
+        add(study.extraction(source), recipe.training.source, len(recipe.seeds))
+    for target, arm in study.cells():
+        lesson = study.adaptation(target, arm, [])
+        add(lesson.stage, lesson.plan, len(lesson.seeds))
     return list(planned.values())

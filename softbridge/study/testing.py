@@ -30,7 +30,7 @@ def touch_test(
         return stage.result()
     started = time.perf_counter()
     materials.bind(lesson.domain)
-    rows = materials.rows(lesson.domain.test)
+    rows = materials.test(lesson.domain)
     wanted = [
         (member["seed"], which, member[f"{which}_step"])
         for member in adapted["members"]

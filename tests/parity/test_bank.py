@@ -24,7 +24,8 @@ def rows(backbone, seed, count=24):
 def train(seeds, plan, kind="sentence", folder=None):
     backbone = pico.BACKBONES[kind]()
     members = [
-        Member(f"seed{s}", s, Soft(LENGTH).build(backbone.space(), generator(s, "init")), rows(backbone, s)) for s in seeds
+        Member(f"seed{s}", s, Soft(LENGTH).build(backbone.space(), generator(s, "init")), rows(backbone, s))
+        for s in seeds
     ]
     accelerator = Accelerator(cpu=True)
     judge = judge_on(backbone, [rows(backbone, 99, 16)] * len(seeds), plan, accelerator)

@@ -161,10 +161,10 @@ def said(spot, scratch=(0.80, 0.80, 0.80)):
 
 def test_a_gain_and_a_loss_are_said_as_plainly():
     better, worse = said((0.83, 0.84, 0.85)), said((0.77, 0.76, 0.75))
-    assert better.verdict == "spot beats scratch on 1 of 1 targets."
+    assert better.verdict == "spot beats scratch on 1 of 1 target."
     assert better.targets == ("news +0.040 ± 0.010, better in 3 of 3 seeds (0, 1, 2)",)
     assert "lies above zero on news" in better.remarks[0]
-    assert worse.verdict == "spot does not beat scratch on any of 1 targets."
+    assert worse.verdict == "spot does not beat scratch on the one target."
     assert worse.targets == ("news −0.040 ± 0.010, better in 0 of 3 seeds (0, 1, 2)",)
     assert "lies below zero on news" in worse.remarks[0]
 
@@ -221,6 +221,11 @@ def test_every_trained_arm_has_a_line_and_a_band():
         assert f"-arm-{place}" in drawing
         assert (f"-band-{place}" in drawing) == (ARMS[arm][2] > 0)
     assert plots.curve(only([record("news", "no prompt")]), "news", "training loss") is None
+
+
+def test_a_name_with_dollars_is_no_formula():
+    records = [replace(record("news"), arm="$x_$ <i>"), record("news", "scratch")]
+    assert ">$x_$ &lt;i&gt;</text>" in plots.gain_bars(only(records), "news")
 
 
 def test_looks_tell_arms_apart():
