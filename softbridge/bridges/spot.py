@@ -29,7 +29,8 @@ class Spot:
 
     name: ClassVar[str] = "spot"
     reference: ClassVar[str] = (
-        "Vu, Lester, Constant, Al-Rfou, Cer. SPoT: Better Frozen Model Adaptation through Soft Prompt Transfer. ACL 2022."
+        "Vu, Lester, Constant, Al-Rfou, Cer. SPoT: Better Frozen Model Adaptation through Soft Prompt Transfer. "
+        "ACL 2022."
     )
     bibtex: ClassVar[str] = """@inproceedings{vu2022spot,
   title = {{SPoT}: Better Frozen Model Adaptation through Soft Prompt Transfer},

@@ -1,4 +1,4 @@
-"""Validation as the engine asks for it: the engine moves prompts, the evaluation scores them, the study joins the two."""
+"""Validation as the engine asks for it: the engine moves prompts, the evaluation scores them, here they meet."""
 
 from __future__ import annotations
 
