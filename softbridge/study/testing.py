@@ -44,15 +44,7 @@ def touch_test(
         bank = Bank({name: SoftPrompt(tokens) for name, tokens in prompts.items()}).to(materials.backbone.device)
     chances = probabilities(materials.backbone, bank, [rows] * len(wanted), materials.accelerator)
     judged = {(s, w): scores(c, rows.labels) for (s, w, _), c in zip(wanted, chances, strict=True)}
-    members = []
-    for member in adapted["members"]:
-        seen = {look["step"]: look["validation"] for look in member["history"]}
-        entry: dict[str, Any] = {"seed": member["seed"]}
-        for which in ("best", "last"):
-            step = member[f"{which}_step"]
-            test = judged.get((member["seed"], which), judged[member["seed"], "best"])
-            entry[which] = {"step": step, "test": test, "validation": seen[step]}
-        members.append(entry)
+    members = [facts(member, judged) for member in adapted["members"]]
     seconds = time.perf_counter() - started
     result: dict[str, Any] = {
         "members": members,
@@ -66,3 +58,14 @@ def touch_test(
         stage.finish(result)
     watcher.say(f"{stage.name}: {seconds:.1f} s, {len(wanted) * len(rows) / seconds:.0f} rows/s")
     return result
+
+
+def facts(member: dict[str, Any], judged: dict[tuple[int, str], dict[str, float]]) -> dict[str, Any]:
+    """Return a member's best and last checkpoint, each with its step, test and validation scores."""
+    seed, seen = member["seed"], {look["step"]: look["validation"] for look in member["history"]}
+    entry: dict[str, Any] = {"seed": seed}
+    for which in ("best", "last"):
+        step = member[f"{which}_step"]
+        test = judged.get((seed, which), judged[seed, "best"])
+        entry[which] = {"step": step, "test": test, "validation": seen[step]}
+    return entry
