@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from softbridge.injection import Space, Tokens
 
 
-class PromptModule(torch.nn.Module):
+class PromptModule(torch.nn.Module, ABC):
     """Hold one prompt's trainable parameters, in float32 whatever the backbone's precision.
 
     A kind of prompt overrides `bake`; `forward` is what the engine differentiates through.
@@ -21,9 +22,9 @@ class PromptModule(torch.nn.Module):
         """Return the injection of this prompt for one row: `[1, P, H]`."""
         return Tokens(self.bake().unsqueeze(0), self.block)
 
+    @abstractmethod
     def bake(self) -> torch.Tensor:
         """Return the virtual tokens `[P, H]` that the parameters stand for."""
-        raise NotImplementedError(f"{type(self).__name__} must say what it bakes to")
 
 
 @runtime_checkable
