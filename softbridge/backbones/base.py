@@ -23,6 +23,7 @@ class BackboneSpec:
     Arguments:
         name: a catalogue name (`softbridge assets ls`), a folder, or a hub id `org/name`.
         revision: the hub revision.
+        hub: take a catalogue model from the model hub, at the catalogue's revision, instead of the package index.
         kind: `sentence` or `causal`; found from the model's own configuration when absent.
         temperature: divides the cosines of a sentence encoder, above 0.
         max_length: tokens a text is cut to, special tokens included, from 4.
@@ -33,6 +34,7 @@ class BackboneSpec:
 
     name: str
     revision: str | None = None
+    hub: bool = False
     kind: Literal["sentence", "causal"] | None = None
     temperature: float = 0.05
     max_length: int = 128

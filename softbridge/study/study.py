@@ -128,6 +128,10 @@ class Study:
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
         return Lesson(stage, "adapt", domain, self.seeds(arm), crossings, plan, recipe.shots, recipe.validation_shots)
 
+    def evaluation(self, target: str, arm: Arm, lesson: Lesson) -> Stage:
+        """Return the stage that scores one arm on one target's test rows."""
+        return self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": lesson.stage.digest})
+
     def cross(self, target: str, arm: Arm) -> list[Crossing]:
         """Return where each seed's prompt stands on the target before training."""
         domain = self.materials.targets[target]
@@ -174,7 +178,7 @@ class Study:
         for target, arm in self.cells():
             lesson = self.adaptation(target, arm, self.cross(target, arm))
             adapted = learn(self.materials, lesson, self.watcher)
-            stage = self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": lesson.stage.digest})
+            stage = self.evaluation(target, arm, lesson)
             tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
             read = {name: extracted[name] for name in self.used(arm) if name in extracted and arm.bridge.reads_sources}
             cell = Cell(target, arm, self.budget(arm), lesson, stage, adapted, tested, read)
@@ -228,10 +232,10 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     study = Study(recipe, out)
     planned: dict[str, PlannedStage] = {}
 
-    def add(stage: Stage, training: Plan | None, seeds: int) -> None:
+    def add(stage: Stage, training: Plan | None, seeds: int, otherwise: str = "not trained") -> None:
         steps = training.steps if training else 0
         rows = steps * training.batch * seeds if training else 0
-        note = f"{seeds} members" if training else "not trained"
+        note = f"{seeds} members" if training else otherwise
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
     for source in study.needed():
@@ -239,4 +243,5 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     for target, arm in study.cells():
         lesson = study.adaptation(target, arm, [])
         add(lesson.stage, lesson.plan, len(lesson.seeds))
+        add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
     return list(planned.values())

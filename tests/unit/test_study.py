@@ -111,7 +111,7 @@ def test_a_killed_study_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, 
 def test_planning_names_the_stages_and_what_is_finished(tmp_path):
     toy = make(tmp_path)
     before = study.plan(toy, tmp_path / "out")
-    assert len(before) == 8
+    assert len(before) == 2 + 6 + 6  # sources; arms on the target; their test scores
     assert not any(stage.finished for stage in before)
     study.run(toy, tmp_path / "out")
     assert all(stage.finished for stage in study.plan(toy, tmp_path / "out"))
@@ -147,3 +147,19 @@ def test_a_saved_prompt_predicts_what_the_study_scored(tmp_path):
     assert accuracy == pytest.approx(spot.members[0]["best"]["test"]["accuracy"])
     card = files.load(folder).card
     assert card.parents == tuple(spot.members[0]["note"].split(",")[0].removeprefix("from ").split())
+
+
+def test_a_catalogue_model_comes_from_the_hub_where_asked(monkeypatch):
+    from softbridge.assets.table import ASSETS
+    from softbridge.backbones.base import BackboneSpec
+    from softbridge.study import materials
+
+    asked = []
+    monkeypatch.setattr(materials, "load", lambda spec, *rest, **more: asked.append((spec.name, spec.revision, rest)))
+    monkeypatch.setattr(materials.assets, "fetch", lambda name: f"cache/{name}")
+    entry = ASSETS["minilm-l6"]
+    materials.load_backbone(BackboneSpec("minilm-l6", hub=True))
+    materials.load_backbone(BackboneSpec("minilm-l6"))
+    assert asked[0] == (entry.hub_id, entry.revision, ())
+    assert asked[1][:2] == ("minilm-l6", None)
+    assert asked[1][2][0] == "cache/minilm-l6"
