@@ -1,4 +1,4 @@
-"""No test reaches the network: a socket may speak to this machine alone, and child processes are told to stay offline."""
+"""No test reaches the network: sockets speak to this machine alone, and child processes are told to stay offline."""
 
 import os
 import socket
