@@ -1,6 +1,8 @@
 """The defining property of each bridge, and the contract of all."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -94,3 +96,24 @@ def test_a_wrong_source_is_told_with_the_nearest(bridge):
 def test_reuse_with_several_sources_asks_which():
     with pytest.raises(SoftbridgeError, match="no source is named"):
         Reuse().cross(shore(sources=("movies", "news")))
+
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "bridges.json").read_text())
+
+
+def golden_shore(monkeypatch):
+    sources = {name: torch.tensor(rows) for name, rows in GOLDEN["sources"].items()}
+    noise = torch.tensor(GOLDEN["noise"])
+    monkeypatch.setattr(torch, "randn", lambda *shape, **keys: noise)
+    return Shore(sources, sources, lambda: torch.tensor(GOLDEN["fresh"]), lambda: torch.tensor(GOLDEN["target"]), None)
+
+
+@pytest.mark.parametrize("bridge", [Scratch(), Reuse(source="movies"), Random(source="movies")], ids=lambda b: b.name)
+def test_starts_equal_the_golden_numbers(bridge, monkeypatch):
+    start = bridge.cross(golden_shore(monkeypatch)).start
+    torch.testing.assert_close(start, torch.tensor(GOLDEN[bridge.name]), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("similarity", ["per_token_cosine", "cosine_of_means"])
+def test_spot_chooses_as_the_golden_script_does(similarity, monkeypatch):
+    assert Spot(similarity=similarity).cross(golden_shore(monkeypatch)).parents == (GOLDEN["spot"][similarity],)
