@@ -5,23 +5,120 @@ A prompt *makes* an injection, a backbone *joins* it. Backbones know no prompt c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
+# The parts an injection may have, each with the shape of one row.
+PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "tokens": "P H",
+        "keys": "K G P D",
+        "values": "K G P D",
+        "offset": "T H",
+        "down": "R H",
+        "down_bias": "R",
+        "up": "H R",
+        "up_bias": "H",
+        "head": "C H",
+        "head_bias": "C",
+    }
+)
+
 
 @dataclass(frozen=True)
-class Tokens:
-    """Hold virtual tokens that enter before a block.
+class Injection:
+    """Hold what enters a backbone for B rows; a part that a prompt does not have is None.
+
+    All parts are float32; the join casts them to the backbone's precision.
 
     Arguments:
-        states: `[B, P, H]` in float32; the join casts them to the backbone's precision.
-        block: the index k of the block they enter before; 0 is the input.
+        tokens: `[B, P, H]` virtual tokens, which enter before a block.
+        keys: `[B, K, G, P, D]` keys of virtual tokens in every layer's attention, of G key-value heads.
+        values: `[B, K, G, P, D]` their values.
+        offset: `[B, T, H]` what is added to the embedding of the text's token at place 0 .. T-1.
+        down, down_bias, up, up_bias: `[B, R, H]`, `[B, R]`, `[B, H, R]`, `[B, H]` of what is added to the embedding e
+            of every token of the text: `up relu(down e + down_bias) + up_bias`.
+        head: `[B, C, H]` a linear classifier, for backbones that read their classes from one.
+        head_bias: `[B, C]` its bias.
+        block: the index k of the block that the tokens enter before; 0 is the input.
     """
 
-    states: torch.Tensor
+    tokens: torch.Tensor | None = None
+    keys: torch.Tensor | None = None
+    values: torch.Tensor | None = None
+    offset: torch.Tensor | None = None
+    down: torch.Tensor | None = None
+    down_bias: torch.Tensor | None = None
+    up: torch.Tensor | None = None
+    up_bias: torch.Tensor | None = None
+    head: torch.Tensor | None = None
+    head_bias: torch.Tensor | None = None
     block: int = 0
+
+    @property
+    def parts(self) -> dict[str, torch.Tensor]:
+        """Return the parts there are, by name."""
+        return {name: getattr(self, name) for name in PARTS if getattr(self, name) is not None}
+
+    @property
+    def length(self) -> int:
+        """Return P, the number of virtual tokens."""
+        return 0 if self.tokens is None and self.keys is None else self.vectors().shape[1]
+
+    @property
+    def slots(self) -> int:
+        """Return how many places of the input the virtual tokens take; keys and values take none."""
+        return 0 if self.tokens is None else self.tokens.shape[1]
+
+    def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Injection:
+        """Return this injection with every part changed."""
+        return Injection(**{name: change(part) for name, part in self.parts.items()}, block=self.block)
+
+    def pick(self, rows: torch.Tensor) -> Injection:
+        """Return the injection of these rows.
+
+        Arguments:
+            rows: `[B']` indices into B.
+
+        Example:
+            >>> Injection(torch.eye(2).unsqueeze(1)).pick(torch.tensor([1, 1, 0])).tokens[:, 0].tolist()
+            [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+        """
+        return self.each(lambda part: part[rows])
+
+    def vectors(self) -> torch.Tensor:
+        """Return one vector a virtual token: `[B, P, H]`, or `[B, P, 2 K G D]` of keys and values."""
+        if self.tokens is not None:
+            return self.tokens
+        assert self.keys is not None
+        assert self.values is not None
+        both = torch.stack([self.keys, self.values], dim=1)  # [B, 2, K, G, P, D]
+        return both.permute(0, 4, 1, 2, 3, 5).flatten(2)
+
+    def state(self) -> dict[str, Any]:
+        """Return plain values that `Injection(**state)` takes back."""
+        return {"block": self.block, **self.parts}
+
+
+def stack(injections: Sequence[Injection]) -> Injection:
+    """Return the rows of several injections, which have the same parts, one after the other."""
+    first = injections[0]
+    parts = {name: torch.cat([getattr(i, name) for i in injections]) for name in first.parts}
+    return Injection(**parts, block=first.block)
+
+
+def one_row(parts: Mapping[str, torch.Tensor], block: int = 0) -> Injection:
+    """Return the injection of one row from parts without a row axis.
+
+    Example:
+        >>> one_row({"tokens": torch.zeros(3, 8)}).tokens.shape
+        torch.Size([1, 3, 8])
+    """
+    return Injection(**{name: part.unsqueeze(0) for name, part in parts.items()}, block=block)
 
 
 @dataclass(frozen=True)
@@ -33,14 +130,29 @@ class Space:
         tokenise: a text to token ids, without special tokens.
         common: token ids of ordinary words, commonest first.
         labels: the label words or descriptions of the task, in class order.
+        layers: K, the number of blocks.
+        groups: G, the key-value heads of a block.
+        depth: D, the width of a head.
+        rows: T, the most tokens of a text.
+        cache: token ids to the keys and values `[K, G, P, D]` that the backbone computes for them.
+        head: the width of what a linear head reads, where the backbone reads its classes from one.
     """
 
     table: torch.Tensor
     tokenise: Callable[[str], list[int]]
     common: Sequence[int]
     labels: Sequence[str] = ()
+    layers: int = 0
+    groups: int = 0
+    depth: int = 0
+    rows: int = 0
+    cache: Callable[[Sequence[int]], tuple[torch.Tensor, torch.Tensor]] | None = None
+    head: int | None = None
 
     @property
     def width(self) -> int:
         """Return H, the width of a virtual token."""
         return self.table.shape[1]
+
+
+assert set(PARTS) == {field.name for field in fields(Injection)} - {"block"}

@@ -13,7 +13,9 @@ import torch
 
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
-from softbridge.injection import Space, Tokens
+from softbridge.injection import Injection, Space
+
+Kind = Literal["sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class BackboneSpec:
         name: a catalogue name (`softbridge assets ls`), a folder, or a hub id `org/name`.
         revision: the hub revision.
         hub: take a catalogue model from the model hub, at the catalogue's revision, instead of the package index.
-        kind: `sentence` or `causal`; found from the model's own configuration when absent.
+        kind: a name of `softbridge ls backbones`; found from the model's own configuration when absent.
         temperature: divides the cosines of a sentence encoder, above 0.
         max_length: tokens a text is cut to, special tokens included, from 4.
         precision: `auto` measures once per device which is fastest.
@@ -35,7 +37,7 @@ class BackboneSpec:
     name: str
     revision: str | None = None
     hub: bool = False
-    kind: Literal["sentence", "causal"] | None = None
+    kind: Kind | None = None
     temperature: float = 0.05
     max_length: int = 128
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -60,6 +62,8 @@ class Backbone(ABC):
 
     kind: ClassVar[str]
     side: ClassVar[str]
+    loader: ClassVar[str]  # the transformers class that loads it
+    takes: ClassVar[frozenset[str]] = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"})
     chosen: str = "as the recipe says"
     hub_id: str = ""
     revision: str = ""
@@ -76,12 +80,12 @@ class Backbone(ABC):
         """Set the task's classes by their label words or descriptions, and compute once what they need."""
 
     @abstractmethod
-    def score(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores.
 
         Arguments:
             batch: B rows.
-            prompt: virtual tokens `[B, P, H]`, or None.
+            prompt: what enters, for each row; or None.
 
         Returns:
             `[B, C]` in float32; their softmax is `p(y | x)`.
@@ -105,13 +109,31 @@ class Backbone(ABC):
         """Return the tokens' embeddings as the first block reads them, `[B, T, H]`."""
         return self.model.get_input_embeddings()(input_ids)
 
+    def read(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
+        """Return the text's embeddings `[B, T, H]` with what the prompt adds to them."""
+        states = self.embed(input_ids)
+        if prompt is None or prompt.offset is prompt.down is None:
+            return states
+        return altered(states, mask, prompt)
+
     def batch(self, rows: Rows) -> Batch:
         """Pad rows on the backbone's side and move them to its device."""
         return pad(rows, self.pad_id, self.side).to(self.device)
 
     def space(self) -> Space:
         """Return what a prompt may know of this backbone."""
-        return Space(self.table.detach().float().cpu(), self.word_ids, ordinary_tokens(self.tokenizer), self.words)
+        config = self.model.config.get_text_config()
+        heads = config.num_attention_heads
+        return Space(
+            table=self.table.detach().float().cpu(),
+            tokenise=self.word_ids,
+            common=ordinary_tokens(self.tokenizer),
+            labels=self.words,
+            layers=config.num_hidden_layers,
+            groups=getattr(config, "num_key_value_heads", None) or heads,
+            depth=getattr(config, "head_dim", None) or config.hidden_size // heads,
+            rows=self.spec.max_length,
+        )
 
     def word_ids(self, text: str) -> list[int]:
         """Return a text's token ids without special tokens."""
@@ -148,6 +170,36 @@ class Backbone(ABC):
             "attention": self.model.config._attn_implementation,
             "chosen": self.chosen,
         }
+
+
+def altered(states: torch.Tensor, mask: torch.Tensor, prompt: Injection) -> torch.Tensor:
+    """Add a prompt's offset by place and its network's output to a text's embeddings.
+
+    Arguments:
+        states: `[B, T, H]` embeddings of B rows.
+        mask: `[B, T]` 1 where a token is; places are counted from a row's first token.
+        prompt: the injection of B rows.
+
+    Returns:
+        `[B, T, H]` in the embeddings' own precision.
+
+    Example:
+        >>> offset = torch.tensor([[[1.0], [2.0]]])
+        >>> altered(torch.zeros(1, 4, 1), torch.tensor([[0, 1, 1, 1]]), Injection(offset=offset)).flatten().tolist()
+        [0.0, 1.0, 2.0, 0.0]
+    """
+    changed = states.float()
+    if prompt.offset is not None:
+        place = mask.cumsum(1) - 1
+        there = ((mask == 1) & (place < prompt.offset.shape[1])).unsqueeze(-1)
+        index = place.clamp(0, prompt.offset.shape[1] - 1).unsqueeze(-1).expand_as(changed)
+        changed = changed + prompt.offset.gather(1, index) * there
+    if prompt.down is not None and prompt.up is not None:
+        assert prompt.down_bias is not None
+        assert prompt.up_bias is not None
+        inner = torch.relu(states.float() @ prompt.down.mT + prompt.down_bias.unsqueeze(1))
+        changed = changed + inner @ prompt.up.mT + prompt.up_bias.unsqueeze(1)
+    return changed.to(states.dtype)
 
 
 def ordinary_tokens(tokenizer: Any) -> list[int]:

@@ -15,7 +15,7 @@ import torch
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Batch
 from softbridge.errors import BackboneError
-from softbridge.injection import Tokens
+from softbridge.injection import Injection
 
 
 class CausalBackbone(Backbone):
@@ -28,6 +28,7 @@ class CausalBackbone(Backbone):
 
     kind: ClassVar[str] = "causal"
     side: ClassVar[str] = "left"
+    loader: ClassVar[str] = "AutoModelForCausalLM"
 
     def bind(self, words: Sequence[str]) -> None:
         """Tokenise the label words once."""
@@ -46,7 +47,7 @@ class CausalBackbone(Backbone):
         ids = self.tokenizer(list(texts))["input_ids"]
         return [row[-self.spec.max_length :] or [self.pad_id] for row in ids]
 
-    def score(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`."""
         self.require_words()
         if self.single:
@@ -57,7 +58,7 @@ class CausalBackbone(Backbone):
             return torch.nn.functional.linear(last.float(), head.weight[rows].float(), bias)
         return torch.stack([self.likelihood(batch, prompt, ids) for ids in self.answers], dim=1)
 
-    def likelihood(self, batch: Batch, prompt: Tokens | None, answer: Sequence[int]) -> torch.Tensor:
+    def likelihood(self, batch: Batch, prompt: Injection | None, answer: Sequence[int]) -> torch.Tensor:
         """Return `sum_l log p(answer_l | x, answer_<l)`, `[B]`."""
         told = torch.tensor(answer, device=self.device).expand(len(batch), -1)
         input_ids = torch.cat([batch.input_ids, told[:, :-1]], dim=1)
@@ -67,15 +68,15 @@ class CausalBackbone(Backbone):
         taken = torch.log_softmax(logits, dim=-1).gather(1, told.reshape(-1, 1))
         return taken.view(len(batch), -1).sum(1)
 
-    def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Tokens | None) -> torch.Tensor:
+    def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states `[B, P + T, H]` of the joined rows."""
         return self.model.base_model(**self.join(input_ids, mask, prompt), use_cache=False).last_hidden_state
 
-    def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Tokens | None) -> dict[str, Any]:
+    def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, Any]:
         """Return the model's inputs for `[padding; prompt; text]`."""
-        states = self.embed(input_ids)
-        if prompt is not None:
-            states, mask = insert(states, mask, prompt.states.to(states.dtype))
+        states = self.read(input_ids, mask, prompt)
+        if prompt is not None and prompt.tokens is not None:
+            states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
         position_ids = (mask.cumsum(1) - 1).clamp_min(0)
         return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
 

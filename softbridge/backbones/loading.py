@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
+import transformers
+from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
 from softbridge.backbones.base import Backbone, BackboneSpec
@@ -16,8 +17,6 @@ from softbridge.backbones.probes import choose, prepare
 from softbridge.backbones.table import BACKBONES
 from softbridge.catalogue import look_up
 from softbridge.errors import BackboneError
-
-LOADERS = {"sentence": AutoModel, "causal": AutoModelForCausalLM}
 
 
 def load(
@@ -47,16 +46,18 @@ def load(
         config = AutoConfig.from_pretrained(source, revision=spec.revision)
         kind = spec.kind or kind_of(config)
         tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
-        loader = look_up(LOADERS, kind, "backbone kind")
+        joined = look_up(BACKBONES, kind, "backbone")
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
-            model = loader.from_pretrained(source, revision=spec.revision, dtype=torch.float32)
+            model = getattr(transformers, joined.loader).from_pretrained(
+                source, revision=spec.revision, dtype=torch.float32
+            )
     except (OSError, ValueError, KeyError) as error:
         raise missing(spec.name, source, error) from error
     device = pick_device(spec)
     choice = choose(model.to(device).requires_grad_(False).eval(), spec, device, probes)
     prepare(model, choice)
-    backbone = look_up(BACKBONES, kind, "backbone kind")(model, tokenizer, spec)
+    backbone = joined(model, tokenizer, spec)
     backbone.chosen = choice.reason
     backbone.hub_id = hub_id or ("" if Path(source).exists() else source)
     backbone.revision = revision or spec.revision or getattr(config, "_commit_hash", None) or ""

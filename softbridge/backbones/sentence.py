@@ -14,7 +14,7 @@ import torch
 
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Batch, Rows
-from softbridge.injection import Tokens
+from softbridge.injection import Injection
 
 
 class SentenceBackbone(Backbone):
@@ -25,6 +25,7 @@ class SentenceBackbone(Backbone):
 
     kind: ClassVar[str] = "sentence"
     side: ClassVar[str] = "right"
+    loader: ClassVar[str] = "AutoModel"
     labels: torch.Tensor
 
     def bind(self, words: Sequence[str]) -> None:
@@ -39,12 +40,12 @@ class SentenceBackbone(Backbone):
         """Return `[CLS] text [SEP]` ids, cut to `max_length`."""
         return self.tokenizer(list(texts), truncation=True, max_length=self.spec.max_length)["input_ids"]
 
-    def score(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the cosines to the classes' descriptions over the temperature, `[B, C]`."""
         self.require_words()
         return self.encode(batch, prompt) @ self.labels.T / self.spec.temperature
 
-    def encode(self, batch: Batch, prompt: Tokens | None) -> torch.Tensor:
+    def encode(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return unit embeddings `[B, H]` in float32."""
         inputs, pooled = self.join(batch, prompt)
         hidden = self.model(**inputs).last_hidden_state.float()
@@ -52,12 +53,14 @@ class SentenceBackbone(Backbone):
         mean = (hidden * weight).sum(1) / weight.sum(1).clamp_min(1.0)
         return torch.nn.functional.normalize(mean, dim=-1)
 
-    def join(self, batch: Batch, prompt: Tokens | None) -> tuple[dict[str, Any], torch.Tensor]:
+    def join(self, batch: Batch, prompt: Injection | None) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""
         if prompt is None:
             return {"input_ids": batch.input_ids, "attention_mask": batch.mask}, batch.mask
-        text = self.embed(batch.input_ids)
-        virtual = prompt.states.to(text.dtype)
+        text = self.read(batch.input_ids, batch.mask, prompt)
+        if prompt.tokens is None:
+            return {"inputs_embeds": text, "attention_mask": batch.mask}, batch.mask
+        virtual = prompt.tokens.to(text.dtype)
         rows, length = virtual.shape[:2]
         states = torch.cat([text[:, :1], virtual, text[:, 1:]], dim=1)
         seen = batch.mask.new_ones(rows, length)

@@ -8,24 +8,27 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
+from softbridge.injection import Injection
+from softbridge.prompts.base import PromptModule
+
 
 @dataclass(frozen=True)
 class Shore:
     """Hold what one seed's crossing may look at. The heavy things are asked for, not handed over.
 
     Arguments:
-        sources: each source domain's prompt `[P, H]`, as validation on the source chose it.
+        sources: each source domain's prompt, baked, as validation on the source chose it.
         embeddings: each source domain's prompt after its last step: its task embedding.
-        fresh: returns a new prompt `[P, H]`, started as the recipe's prompt says.
+        fresh: returns a new prompt, started as the recipe's prompt says.
         embed_target: trains a fresh prompt on the target at the plan's fixed steps, and returns it: the target's
             task embedding.
         generator: draws what the bridge draws.
     """
 
-    sources: Mapping[str, torch.Tensor]
-    embeddings: Mapping[str, torch.Tensor]
-    fresh: Callable[[], torch.Tensor]
-    embed_target: Callable[[], torch.Tensor]
+    sources: Mapping[str, Injection]
+    embeddings: Mapping[str, Injection]
+    fresh: Callable[[], PromptModule]
+    embed_target: Callable[[], Injection]
     generator: torch.Generator
 
 
@@ -34,12 +37,13 @@ class Crossing:
     """Hold what a bridge made.
 
     Arguments:
-        start: the virtual tokens `[P, H]` that stand on the target; None for no prompt at all.
+        start: the prompt that stands on the target: a baked one, from which the recipe's kind of prompt goes on, or a
+            module that trains as it is; None for no prompt at all.
         parents: the source domains that it came from.
         note: what was chosen and why, for people.
     """
 
-    start: torch.Tensor | None
+    start: Injection | PromptModule | None
     parents: tuple[str, ...] = ()
     note: str = ""
 

@@ -42,7 +42,9 @@ class Random:
     def cross(self, shore: Shore) -> Crossing:
         """Return random vectors of the source prompt's norms."""
         source = only_source(self.source, shore.sources)
-        prompt = shore.sources[source]
-        noise = torch.randn(prompt.shape, generator=shore.generator)
-        norms = prompt.norm(dim=1, keepdim=True)
-        return Crossing(noise * norms / noise.norm(dim=1, keepdim=True), (), f"random, with the norms of {source}")
+
+        def matched(part: torch.Tensor) -> torch.Tensor:
+            noise = torch.randn(part.shape, generator=shore.generator)
+            return noise * part.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
+
+        return Crossing(shore.sources[source].each(matched), (), f"random, with the norms of {source}")

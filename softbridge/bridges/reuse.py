@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+
 from softbridge.bridges.base import Crossing, Shore
 from softbridge.bridges.choosing import only_source
 
@@ -42,4 +44,4 @@ class Reuse:
     def cross(self, shore: Shore) -> Crossing:
         """Return the source prompt."""
         source = only_source(self.source, shore.sources)
-        return Crossing(shore.sources[source].clone(), (source,), f"the prompt of {source}, unchanged")
+        return Crossing(shore.sources[source].each(torch.clone), (source,), f"the prompt of {source}, unchanged")

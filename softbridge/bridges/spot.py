@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
+
 from softbridge.bridges.base import Crossing, Shore
 from softbridge.bridges.choosing import only_source
 from softbridge.similarity.geometry import SIMILARITIES
@@ -49,9 +51,11 @@ class Spot:
         """Return the chosen source's prompt."""
         if not self.embeds_target(len(shore.sources)):
             source = only_source(self.source, shore.sources)
-            return Crossing(shore.sources[source].clone(), (source,), f"from {source}")
-        target, measure = shore.embed_target(), SIMILARITIES[self.similarity]
-        close = {name: float(measure(prompt, target)) for name, prompt in shore.embeddings.items()}
+            return Crossing(shore.sources[source].each(torch.clone), (source,), f"from {source}")
+        target, measure = shore.embed_target().vectors()[0], SIMILARITIES[self.similarity]
+        close = {name: float(measure(prompt.vectors()[0], target)) for name, prompt in shore.embeddings.items()}
         source = max(close, key=lambda name: close[name])
         shown = ", ".join(f"{name} {value:.3f}" for name, value in sorted(close.items(), key=lambda item: -item[1]))
-        return Crossing(shore.sources[source].clone(), (source,), f"from {source}, by {self.similarity}: {shown}")
+        return Crossing(
+            shore.sources[source].each(torch.clone), (source,), f"from {source}, by {self.similarity}: {shown}"
+        )

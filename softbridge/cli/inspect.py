@@ -30,14 +30,17 @@ def command(
     top: Annotated[int, typer.Option(min=0, help="Nearest words to show at each position; 0 loads no backbone.")] = 3,
 ) -> None:
     """Show a saved prompt: card, shape, norms, nearest words."""
+    from softbridge.injection import PARTS
     from softbridge.prompts.files import load
 
     saved = load(folder)
     table(str(folder), ("card", ""), [(name, shown(value)) for name, value in asdict(saved.card).items()])
-    say(f"shape [P, H] = {list(saved.tensor.shape)}\n")
-    backbone = reachable(saved.card) if top else None
-    near = nearest(saved.tensor, backbone, top) if backbone else [""] * len(saved.tensor)
-    norms = saved.tensor.norm(dim=1).tolist()
+    for name, part in saved.injection.parts.items():
+        say(f"{name} [{PARTS[name].replace(' ', ', ')}] = {list(part.shape[1:])}")
+    tokens, vectors = saved.injection.tokens, saved.injection.vectors()[0]
+    backbone = reachable(saved.card) if top and tokens is not None else None
+    near = nearest(vectors, backbone, top) if backbone else [""] * len(vectors)
+    norms = vectors.norm(dim=1).tolist()
     rows = [(str(i), f"{norm:.3f}", words) for i, (norm, words) in enumerate(zip(norms, near, strict=True))]
     table("positions", ("position", "norm", "nearest words by cosine"), rows)
     if backbone:

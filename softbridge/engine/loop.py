@@ -23,6 +23,7 @@ from softbridge.engine import checkpoint, optimisers
 from softbridge.engine.plan import Plan
 from softbridge.engine.step import Work, backward, clip
 from softbridge.engine.stopping import Standing
+from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptModule
 
@@ -52,16 +53,16 @@ class Trained:
     """Hold what training one member came to.
 
     Arguments:
-        best: `[P, H]` at the step that validation chose.
-        last: `[P, H]` after the last step.
+        best: the baked prompt at the step that validation chose; None without a prompt.
+        last: the baked prompt after the last step.
         best_step: that step.
         last_step: the last step.
         stopped: why it stopped early, or None.
         history: what was seen at each look.
     """
 
-    best: torch.Tensor
-    last: torch.Tensor
+    best: Injection | None
+    last: Injection | None
     best_step: int
     last_step: int
     stopped: str | None
@@ -156,21 +157,24 @@ class Training:
                     "learning_rate": self.schedule.get_last_lr()[0],
                 }
             )
-            self.standings[i].look(self.step, baked[i].cpu(), scores[i])
+            self.standings[i].look(self.step, baked[i].each(torch.Tensor.cpu), scores[i])
         self.keep()
 
     def result(self, index: int) -> Trained:
         """Return what one member came to."""
         standing, history = self.standings[index], self.history[index]
         assert standing.best is not None
-        last = self.bank.bake()[index].cpu()
+        last = self.bank[index].bake().each(torch.Tensor.cpu)
         return Trained(standing.best, last, standing.best_step, history[-1]["step"], standing.stopped, history)
 
     def keep(self) -> None:
         """Write the checkpoint and the history; only the main process does."""
         if self.folder is None or not self.accelerator.is_main_process:
             return
-        standings = [{k: v for k, v in vars(s).items() if k != "plan"} for s in self.standings]
+        standings = [
+            {**{k: v for k, v in vars(s).items() if k != "plan"}, "best": s.best.state() if s.best else None}
+            for s in self.standings
+        ]
         state = {
             "step": self.step,
             "rows_seen": self.rows_seen,
@@ -196,6 +200,8 @@ class Training:
         self.bank.load_state_dict(state["bank"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
+        for kept in state["standings"]:
+            kept["best"] = Injection(**kept["best"])
         self.standings = [Standing(self.plan, **kept) for kept in state["standings"]]
         self.history = state["history"]
         return True

@@ -1,4 +1,4 @@
-"""The optimisers and learning-rate schedules, one line each; every member is its own parameter group."""
+"""The optimisers and learning-rate schedules, one line each; every member has its own parameter groups."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ def factor(step: int, plan: Plan) -> float:
 
 def make(bank: Bank, plan: Plan) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
     """Return the optimiser over the bank's members, and its schedule."""
-    groups: Groups = [{"params": list(member.parameters())} for member in bank.members]
+    groups: Groups = [
+        {"params": parameters, "lr": share * plan.learning_rate}
+        for index in range(len(bank))
+        for share, parameters in bank[index].groups().items()
+    ]
     optimiser = OPTIMISERS[plan.optimiser](groups, plan)
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: factor(step, plan))

@@ -50,7 +50,7 @@ def backward(
         N losses, averaged over each member's rows; 0 for a member without rows.
     """
     losses = torch.zeros(len(bank), device=backbone.device)
-    length = bank[0].bake().shape[0]
+    length = bank[0].bake().slots
     index, count = accelerator.process_index, accelerator.num_processes
     mine = list(range(len(work.owner)))[index::count]
     lengths = [len(work.rows.ids[i]) + length for i in mine]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from softbridge.engine.plan import Plan
+from softbridge.injection import Injection
 
 
 @dataclass
@@ -15,7 +14,7 @@ class Standing:
 
     Arguments:
         plan: names the score and the patience.
-        best: the best virtual tokens `[P, H]` so far.
+        best: the best prompt so far, baked.
         best_step: the step they were taken at.
         best_score: validation's scores there.
         idle: looks since.
@@ -23,16 +22,16 @@ class Standing:
     """
 
     plan: Plan
-    best: torch.Tensor | None = None
+    best: Injection | None = None
     best_step: int = -1
     best_score: dict[str, float] | None = None
     idle: int = 0
     stopped: str | None = None
 
-    def look(self, step: int, tokens: torch.Tensor, score: dict[str, float]) -> None:
+    def look(self, step: int, prompt: Injection, score: dict[str, float]) -> None:
         """Take note of validation's scores after a step; equal scores are settled by the smaller loss."""
         if self.best_score is None or self.rank(score) > self.rank(self.best_score):
-            self.best, self.best_step, self.best_score, self.idle = tokens, step, score, 0
+            self.best, self.best_step, self.best_score, self.idle = prompt, step, score, 0
             return
         self.idle += 1
         if self.plan.patience is not None and self.idle >= self.plan.patience:

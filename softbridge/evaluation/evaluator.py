@@ -61,7 +61,7 @@ def probabilities(
     """
     owner = [member for member, part in enumerate(rows) for _ in range(len(part))]
     every = Rows([ids for part in rows for ids in part.ids], [y for part in rows for y in part.labels])
-    length = 0 if bank is None else bank(torch.tensor([0])).states.shape[1]
+    length = 0 if bank is None else bank[0].bake().slots
     passes = list(cut([len(ids) + length for ids in every.ids], pass_positions(backbone.device)))
     index, count = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     chances = torch.zeros(len(every), len(backbone.words))

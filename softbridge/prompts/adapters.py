@@ -15,17 +15,27 @@ import torch
 from safetensors.torch import save_file
 
 from softbridge.errors import PromptError, nearest
+from softbridge.injection import Injection
 from softbridge.prompts.card import Card
 
 TASKS: Mapping[str, str] = MappingProxyType({"causal": "CAUSAL_LM", "sentence": "FEATURE_EXTRACTION"})
 
 
-def write(folder: Path, prompt: torch.Tensor, card: Card) -> None:
+def refusal(prompt: Injection, card: Card) -> str | None:
+    """Return why PEFT has no adapter for this prompt, or None where it has."""
+    if prompt.tokens is None or set(prompt.parts) != {"tokens"}:
+        return f"PEFT has no adapter of {' and '.join(sorted(prompt.parts))}"
+    if prompt.block:
+        return f"PEFT's virtual tokens enter at the input, these before block {prompt.block}"
+    return None
+
+
+def write(folder: Path, prompt: Injection, card: Card) -> None:
     """Write `adapter_config.json` and `adapter_model.safetensors` into an existing folder.
 
     Arguments:
         folder: where the two files go.
-        prompt: `[P, H]` in float32, contiguous, on the CPU.
+        prompt: the baked prompt of one row, with tokens `[1, P, H]`.
         card: tells the backbone's name, kind, layers and heads.
 
     Raises:
@@ -35,10 +45,11 @@ def write(folder: Path, prompt: torch.Tensor, card: Card) -> None:
         >>> import tempfile
         >>> card = Card("org/model", None, "causal", 2, 4, "ab12", 3, 8, "random", 0)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write(Path(folder), torch.zeros(3, 8), card)
+        ...     write(Path(folder), Injection(torch.zeros(1, 3, 8)), card)
         ...     sorted(file.name for file in Path(folder).iterdir())
         ['adapter_config.json', 'adapter_model.safetensors']
     """
+    assert prompt.tokens is not None
     from peft import PromptTuningConfig  # takes seconds, and only saving needs it
 
     config = PromptTuningConfig(
@@ -53,7 +64,8 @@ def write(folder: Path, prompt: torch.Tensor, card: Card) -> None:
         num_transformer_submodules=1,
     )
     config.save_pretrained(str(folder))
-    save_file({"prompt_embeddings": prompt}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    table = prompt.tokens[0].detach().to("cpu", torch.float32).contiguous()
+    save_file({"prompt_embeddings": table}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def _task(kind: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 
 from softbridge.errors import PromptError
-from softbridge.injection import Tokens
+from softbridge.injection import Injection, stack
 from softbridge.prompts.base import PromptModule
 
 
@@ -28,7 +28,7 @@ class Bank(torch.nn.Module):
     Example:
         >>> from softbridge.prompts.soft import SoftPrompt
         >>> bank = Bank({"a": SoftPrompt(torch.zeros(2, 4)), "b": SoftPrompt(torch.ones(2, 4))})
-        >>> bank(torch.tensor([1, 1, 0])).states.sum(dim=(1, 2)).tolist()
+        >>> bank(torch.tensor([1, 1, 0])).tokens.sum(dim=(1, 2)).tolist()
         [8.0, 8.0, 0.0]
     """
 
@@ -36,11 +36,11 @@ class Bank(torch.nn.Module):
         super().__init__()
         self.names = tuple(members)
         self.members = torch.nn.ModuleList(members.values())
-        shapes = {(tuple(m.bake().shape), m.block) for m in members.values()}
+        shapes = {form(member) for member in members.values()}
         if len(shapes) != 1:
             raise PromptError(
                 f"the bank's members have {len(shapes)} different shapes: {sorted(shapes)}",
-                "at least one member, all with one length, width and block",
+                "at least one member, all with the same parts, length, width and block",
                 "train prompts of different shapes in different banks",
             )
 
@@ -52,21 +52,27 @@ class Bank(torch.nn.Module):
         assert isinstance(member, PromptModule)
         return member
 
-    def forward(self, member: torch.Tensor) -> Tokens:
+    def forward(self, member: torch.Tensor) -> Injection:
         """Return the injection for each row.
 
         Arguments:
             member: `[B]` the member's index of each row.
 
         Returns:
-            Virtual tokens `[B, P, H]`. Only members that have a row are computed, so others get no gradient.
+            The injection of B rows. Only members that have a row are computed, so others get no gradient.
         """
         present = sorted(set(member.tolist()))
         place = torch.full((len(self),), -1, dtype=torch.long, device=member.device)
         place[present] = torch.arange(len(present), device=member.device)
         parts = [self[index]() for index in present]
-        return Tokens(torch.cat([part.states for part in parts])[place[member]], parts[0].block)
+        return stack(parts).pick(place[member])
 
-    def bake(self) -> list[torch.Tensor]:
-        """Return each member's virtual tokens `[P, H]`, detached."""
-        return [self[index].bake().detach().clone() for index in range(len(self))]
+    def bake(self) -> list[Injection]:
+        """Return each member's plain tensors, for one row each."""
+        return [self[index].bake() for index in range(len(self))]
+
+
+def form(member: PromptModule) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], int]:
+    """Return what the members of a bank have in common: the parts' shapes, and the block."""
+    made = member.bake()
+    return tuple((name, tuple(part.shape[1:])) for name, part in made.parts.items()), made.block

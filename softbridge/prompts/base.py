@@ -3,47 +3,62 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
-from softbridge.injection import Space, Tokens
+from softbridge.injection import Injection, Space
 
 
 class PromptModule(torch.nn.Module, ABC):
     """Hold one prompt's trainable parameters, in float32 whatever the backbone's precision.
 
-    A kind of prompt overrides `bake`; `forward` is what the engine differentiates through.
+    A kind of prompt overrides `forward`, which the engine differentiates through. `pace` gives parameters whose names
+    begin alike their own share of the plan's learning rate.
     """
 
-    block: int = 0
-
-    def forward(self) -> Tokens:
-        """Return the injection of this prompt for one row: `[1, P, H]`."""
-        return Tokens(self.bake().unsqueeze(0), self.block)
+    pace: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
-    def bake(self) -> torch.Tensor:
-        """Return the virtual tokens `[P, H]` that the parameters stand for."""
+    def forward(self) -> Injection:
+        """Return the injection of this prompt for one row."""
+
+    def bake(self) -> Injection:
+        """Return the plain tensors that the parameters stand for now, for one row."""
+        with torch.no_grad():
+            return self().each(lambda part: part.detach().clone())
+
+    def groups(self) -> dict[float, list[torch.nn.Parameter]]:
+        """Return the trainable parameters by their share of the learning rate."""
+        shares: dict[float, list[torch.nn.Parameter]] = {}
+        for name, parameter in self.named_parameters():
+            share = next((s for start, s in self.pace.items() if name.startswith(start)), 1.0)
+            shares.setdefault(share, []).append(parameter)
+        return shares
 
 
 @runtime_checkable
 class PromptKind(Protocol):
-    """Describe a kind of prompt: a frozen dataclass whose fields are the recipe's keys."""
+    """Describe a kind of prompt: a frozen dataclass whose fields are the recipe's keys.
+
+    `makes` names what its injections have: parts of `injection.PARTS`, and `block` where tokens enter above the input.
+    """
 
     name: ClassVar[str]
     reference: ClassVar[str]
     bibtex: ClassVar[str]
+    makes: ClassVar[frozenset[str]]
 
     @property
     def length(self) -> int:
         """Return P, the number of virtual tokens."""
         ...
 
-    def build(self, space: Space, generator: torch.Generator) -> PromptModule:
-        """Return a new prompt for this space, drawn with this generator."""
-        ...
+    def build(self, space: Space, generator: torch.Generator, start: Injection | None = None) -> PromptModule:
+        """Return a new prompt for this space, drawn with this generator; with `start`, one that begins as it is.
 
-    def hold(self, tokens: torch.Tensor) -> PromptModule:
-        """Return a prompt that starts from these virtual tokens `[P, H]`."""
+        Where a kind's own form cannot reach `start` exactly, the prompt is a plain one that can.
+        """
         ...

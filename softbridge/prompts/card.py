@@ -24,7 +24,7 @@ class Card:
         heads: the backbone's number of attention heads.
         tokenizer: sha256 of the tokenizer.
         length: P, the number of virtual tokens.
-        width: H, the width of a virtual token.
+        width: H, the width of the backbone's embeddings.
         init: how the prompt started: an initialiser's name, or the bridge's.
         seed: the seed of the member.
         parents: the prompts it was made from, by name.
@@ -37,6 +37,8 @@ class Card:
         scores: what it scored, by metric.
         versions: the versions of softbridge and the libraries, by name.
         settings: how the backbone was run: temperature, max_length.
+        prompt: the kind of prompt that was trained.
+        block: the index of the block that its tokens enter before; 0 is the input.
         schema: the number of this form.
 
     Example:
@@ -65,6 +67,8 @@ class Card:
     scores: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str = "soft"
+    block: int = 0
     schema: int = SCHEMA
 
     def to_json(self) -> str:

@@ -1,6 +1,7 @@
 """Save a prompt in a folder, and load it back.
 
-The folder holds `prompt.safetensors` (the tensor `prompt`), `card.json`, and the two files of a PEFT adapter.
+The folder holds `prompt.safetensors` (the injection's parts by name, each without its row axis), `card.json`, and the
+two files of a PEFT adapter where PEFT has one of this kind.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from softbridge.errors import PromptError
+from softbridge.injection import PARTS, Injection, one_row
 from softbridge.prompts import adapters
 from softbridge.prompts.card import Card
 from softbridge.shapes import check
@@ -30,22 +32,22 @@ class SavedPrompt:
     """Hold a prompt as it was loaded.
 
     Arguments:
-        tensor: `[P, H]` in float32, on the CPU.
+        injection: the injection of one row, in float32, on the CPU.
         card: its lineage.
     """
 
-    tensor: torch.Tensor
+    injection: Injection
     card: Card
 
 
-def save(folder: Path | str, prompt: torch.Tensor, card: Card) -> None:
+def save(folder: Path | str, prompt: Injection, card: Card) -> None:
     """Save a prompt with its card, also as a PEFT adapter; nobody ever reads half of it.
 
     A prompt that stood in the folder is replaced.
 
     Arguments:
         folder: where the prompt goes; its parents are made.
-        prompt: `[P, H]` of any floating type, finite.
+        prompt: the baked prompt of one row, of any floating type, finite.
         card: its lineage, with the same P and H.
 
     Raises:
@@ -55,20 +57,21 @@ def save(folder: Path | str, prompt: torch.Tensor, card: Card) -> None:
         >>> import tempfile
         >>> card = Card("org/model", None, "causal", 2, 4, "ab12", 3, 8, "random", 0)
         >>> with tempfile.TemporaryDirectory() as parent:
-        ...     save(Path(parent, "mine"), torch.ones(3, 8), card)
-        ...     load(Path(parent, "mine")).tensor.shape
-        torch.Size([3, 8])
+        ...     save(Path(parent, "mine"), Injection(torch.ones(1, 3, 8)), card)
+        ...     load(Path(parent, "mine")).injection.tokens.shape
+        torch.Size([1, 3, 8])
     """
     folder = Path(folder).absolute()
     _fits(prompt, card, "the prompt to save")
     _free(folder)
-    values = prompt.detach().to("cpu", torch.float32).contiguous()
+    parts = {name: part[0].detach().to("cpu", torch.float32).contiguous() for name, part in prompt.parts.items()}
     fresh = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.new")
     fresh.mkdir(parents=True)
     try:
-        save_file({"prompt": values}, fresh / TENSOR, metadata={"format": "pt"})
+        save_file(parts, fresh / TENSOR, metadata={"format": "pt"})
         (fresh / CARD).write_text(card.to_json(), encoding="utf-8")
-        adapters.write(fresh, values, card)
+        if adapters.refusal(prompt, card) is None:
+            adapters.write(fresh, prompt, card)
         _swap(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -89,15 +92,18 @@ def load(folder: Path | str) -> SavedPrompt:
     folder = Path(folder)
     _present(folder)
     card = Card.from_json((folder / CARD).read_bytes())
-    tensor = _tensor(folder / TENSOR)
-    _fits(tensor, card, str(folder / TENSOR))
-    return SavedPrompt(tensor.float(), card)
+    prompt = one_row(_parts(folder / TENSOR), card.block).each(lambda part: part.float())
+    _fits(prompt, card, str(folder / TENSOR))
+    return SavedPrompt(prompt, card)
 
 
-def _fits(prompt: torch.Tensor, card: Card, what: str) -> None:
+def _fits(prompt: Injection, card: Card, what: str) -> None:
     """Refuse a prompt that its card does not describe, or that training broke."""
-    check(prompt, "P H", what, P=card.length, H=card.width)
-    if not torch.isfinite(prompt).all():
+    for name, part in prompt.parts.items():
+        # A head reads what the backbone pools, which need not be as wide as its embeddings.
+        known = {"B": 1, "P": card.length} if name == "head" else {"B": 1, "P": card.length, "H": card.width}
+        check(part, f"B {PARTS[name]}", what if name == "tokens" else f"{what} ({name})", **known)
+    if not all(torch.isfinite(part).all() for part in prompt.parts.values()):
         raise PromptError(
             f"{what} holds NaN or infinite elements",
             "finite elements",
@@ -143,18 +149,18 @@ def _present(folder: Path) -> None:
         )
 
 
-def _tensor(file: Path) -> torch.Tensor:
-    """Return the tensor `prompt` of a safetensors file."""
+def _parts(file: Path) -> dict[str, torch.Tensor]:
+    """Return the parts that a safetensors file holds."""
     try:
         held = load_file(file)
     except SafetensorError as error:
         raise PromptError(
             f"{file} cannot be read: {error}", "a whole safetensors file", "copy or save the prompt again"
         ) from None
-    if "prompt" not in held:
+    if not held or set(held) - set(PARTS):
         raise PromptError(
             f"{file} holds the tensors {', '.join(held) or 'none'}",
-            "a tensor named 'prompt'",
-            "rename the tensor to 'prompt', or save the prompt with softbridge",
+            f"tensors named {', '.join(PARTS)}",
+            "rename the virtual tokens `[P, H]` to 'tokens', or save the prompt with softbridge",
         )
-    return held["prompt"]
+    return held

@@ -3,7 +3,7 @@
 Absolute scales do not carry between model families (a released T5 prompt has elements of standard deviation 52, a
 BERT embedding of 0.05), so every initialiser brings its result to `scale` times the root mean square of the table.
 
-`INITIALISERS` holds what a recipe can name. `tensor` is not among them: a recipe cannot write a tensor down, a bridge
+`INITIALISERS` holds what a recipe can name. `given` is not among them: a recipe cannot write a tensor down, a bridge
 hands it over.
 """
 
@@ -15,7 +15,7 @@ from types import MappingProxyType
 import torch
 
 from softbridge.errors import PromptError
-from softbridge.injection import Space
+from softbridge.injection import Injection, Space
 from softbridge.shapes import check
 
 COMMON = 5000  # Lester et al. (2021) sample from as many of the commonest tokens
@@ -153,33 +153,41 @@ def random(space: Space, length: int, generator: torch.Generator, *, scale: floa
     return _scaled(drawn.to(space.table.device), space, length, scale)
 
 
-def tensor(space: Space, length: int, value: torch.Tensor) -> torch.Tensor:
-    """Take a given prompt as it is: `P = value`, without rescaling.
+def given(start: Injection, space: Space) -> torch.Tensor:
+    """Take a given prompt's virtual tokens as they are: `P = value`, without rescaling.
 
     Arguments:
+        start: a baked prompt of one row, with finite tokens `[1, P, H]` that enter at the input.
         space: the backbone's space.
-        length: P, from 1.
-        value: `[P, H]`, finite.
 
     Returns:
         `[P, H]` in float32, a copy.
 
     Raises:
-        PromptError: when the shape is another or an element is not finite.
+        PromptError: when there are no such tokens, the width is another or an element is not finite.
 
     Example:
         >>> space = Space(torch.ones(3, 2), tokenise=lambda text: [0], common=[0])
-        >>> tensor(space, 1, torch.tensor([[3.0, 4.0]]))
+        >>> given(Injection(torch.tensor([[[3.0, 4.0]]])), space)
         tensor([[3., 4.]])
     """
-    check(value, "P H", "the given prompt", P=length, H=space.width)
-    if not torch.isfinite(value).all():
+    if start.tokens is None or start.block:
+        where = (
+            f"virtual tokens before block {start.block}" if start.tokens is not None else f"{', '.join(start.parts)}"
+        )
+        raise PromptError(
+            f"the given prompt has {where}",
+            "virtual tokens that enter at the input",
+            "start from a prompt of the same kind, or train from scratch",
+        )
+    check(start.tokens, "B P H", "the given prompt", B=1, H=space.width)
+    if not torch.isfinite(start.tokens).all():
         raise PromptError(
             "the given prompt holds NaN or infinite elements",
             "finite elements",
             "take the prompt of a run that did not diverge, or lower the learning rate",
         )
-    return value.detach().to(torch.float32, copy=True)
+    return start.tokens[0].detach().to(torch.float32, copy=True)
 
 
 def _rows(space: Space, ids: Sequence[int]) -> torch.Tensor:

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 import torch
 
 from softbridge.errors import PromptError
-from softbridge.injection import Space
+from softbridge.injection import Injection, Space
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.initialisers import INITIALISERS
+from softbridge.prompts.initialisers import INITIALISERS, given
 from softbridge.shapes import check
 
 
@@ -26,9 +26,9 @@ class SoftPrompt(PromptModule):
         check(tokens, "P H", "the prompt")
         self.tokens = torch.nn.Parameter(tokens.detach().float().clone())
 
-    def bake(self) -> torch.Tensor:
-        """Return the virtual tokens `[P, H]`."""
-        return self.tokens
+    def forward(self) -> Injection:
+        """Return the virtual tokens."""
+        return Injection(self.tokens.unsqueeze(0))
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Soft:
 
     Example:
         >>> space = Space(torch.randn(50, 8), lambda text: [1, 2], range(50))
-        >>> Soft(length=3).build(space, torch.Generator().manual_seed(0)).bake().shape
-        torch.Size([3, 8])
+        >>> Soft(length=3).build(space, torch.Generator().manual_seed(0)).bake().tokens.shape
+        torch.Size([1, 3, 8])
     """
 
     length: int = 20
@@ -56,6 +56,7 @@ class Soft:
     scale: float = 1.0
 
     name: ClassVar[str] = "soft"
+    makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
     reference: ClassVar[str] = (
         "Lester, Al-Rfou, Constant. The Power of Scale for Parameter-Efficient Prompt Tuning. EMNLP 2021."
     )
@@ -72,12 +73,9 @@ class Soft:
         if self.init == "text" and not self.text:
             raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
 
-    def build(self, space: Space, generator: torch.Generator) -> SoftPrompt:
-        """Return a new prompt, started as `init` says."""
-        start = INITIALISERS[self.init]
+    def build(self, space: Space, generator: torch.Generator, start: Injection | None = None) -> SoftPrompt:
+        """Return a new prompt, started as `init` says, or at `start`."""
+        if start is not None:
+            return SoftPrompt(given(start, space))
         extra = {"text": self.text} if self.init == "text" else {}
-        return SoftPrompt(start(space, self.length, generator, scale=self.scale, **extra))
-
-    def hold(self, tokens: torch.Tensor) -> SoftPrompt:
-        """Return a prompt that starts from these virtual tokens `[P, H]`."""
-        return SoftPrompt(tokens)
+        return SoftPrompt(INITIALISERS[self.init](space, self.length, generator, scale=self.scale, **extra))

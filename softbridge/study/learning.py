@@ -8,19 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from softbridge.batch import Rows
 from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Trained, Training
 from softbridge.engine.plan import Plan
 from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.injection import Injection
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
+from softbridge.prompts.base import PromptModule
 from softbridge.prompts.card import Card
-from softbridge.prompts.soft import SoftPrompt
-from softbridge.seeding import derive
+from softbridge.prompts.headed import headed
+from softbridge.prompts.held import HeldPrompt
+from softbridge.seeding import derive, generator
 from softbridge.study.judging import judge_on
 from softbridge.study.materials import Materials
 from softbridge.study.provenance import PACKAGES, provenance
@@ -87,23 +88,30 @@ def start(materials: Materials, lesson: Lesson, sets: Sequence[tuple[Rows, Rows]
     assert lesson.plan is not None
     members = []
     for seed, crossing, (train, _) in zip(lesson.seeds, lesson.crossings, sets, strict=True):
-        assert crossing.start is not None
         order = derive(seed, "order", lesson.domain.name)
-        members.append(Member(f"seed{seed}", order, materials.recipe.prompt.hold(crossing.start), train))
+        members.append(Member(f"seed{seed}", order, module(materials, lesson.domain, crossing, seed), train))
     judge = judge_on(materials.backbone, [looked for _, looked in sets], lesson.plan, materials.accelerator)
     return Training(materials.backbone, members, lesson.plan, judge, materials.accelerator, folder=lesson.stage.folder)
 
 
+def module(materials: Materials, domain: OpenDomain, crossing: Crossing, seed: int) -> PromptModule:
+    """Return the module that trains: the crossing's own, or the recipe's kind of prompt, begun where it stands."""
+    start, space, draw = crossing.start, materials.space(domain), generator(seed, "module", domain.name)
+    if isinstance(start, PromptModule):
+        return start
+    assert start is not None
+    return headed(materials.recipe.prompt.build(space, draw, start), space, draw, start)
+
+
 def stand(materials: Materials, crossing: Crossing, rows: Rows) -> Trained:
     """Return the result of a prompt that stays as it is, with its one look at validation."""
-    bank = None if crossing.start is None else Bank({"it": SoftPrompt(crossing.start)})
-    if bank:
-        bank.to(materials.backbone.device)
+    start = crossing.start
+    baked = start.bake() if isinstance(start, PromptModule) else start
+    bank = None if baked is None else Bank({"it": HeldPrompt(baked)}).to(materials.backbone.device)
     chances = probabilities(materials.backbone, bank, [rows], materials.accelerator)[0]
     score = scores(chances, rows.labels, ["accuracy"])
     look = {"step": 0, "epoch": 0.0, "train_loss": None, "validation": score, "learning_rate": 0.0}
-    tokens = torch.empty(0) if crossing.start is None else crossing.start
-    return Trained(tokens, tokens, 0, 0, None, [look])
+    return Trained(baked, baked, 0, 0, None, [look])
 
 
 def report(lesson: Lesson, trained: Sequence[Trained], seen: int, seconds: float, rows: list[int]) -> dict[str, Any]:
@@ -137,13 +145,13 @@ def prompt_folder(stage: Stage, seed: int, which: str) -> Path:
 
 def save(materials: Materials, lesson: Lesson, seed: int, member: Trained, crossing: Crossing) -> None:
     """Save a member's best and last prompt, each with its card."""
-    if crossing.start is None:
-        return
-    for which, tokens, step in (("best", member.best, member.best_step), ("last", member.last, member.last_step)):
+    for which, prompt, step in (("best", member.best, member.best_step), ("last", member.last, member.last_step)):
+        if prompt is None:
+            continue
         look = next(seen for seen in member.history if seen["step"] == step)
         validation = {f"validation_{name}": value for name, value in look["validation"].items()}
-        card = make_card(materials, lesson, seed, crossing, tokens, step, validation)
-        files.save(prompt_folder(lesson.stage, seed, which), tokens, card)
+        card = make_card(materials, lesson, seed, crossing, prompt, step, validation)
+        files.save(prompt_folder(lesson.stage, seed, which), prompt, card)
 
 
 def make_card(
@@ -151,7 +159,7 @@ def make_card(
     lesson: Lesson,
     seed: int,
     crossing: Crossing,
-    tokens: torch.Tensor,
+    prompt: Injection,
     steps: int,
     validation: dict[str, float],
 ) -> Card:
@@ -165,8 +173,8 @@ def make_card(
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         tokenizer=backbone.tokenizer_hash,
-        length=tokens.shape[0],
-        width=tokens.shape[1],
+        length=prompt.length,
+        width=backbone.table.shape[1],
         init=crossing.note or getattr(materials.recipe.prompt, "init", materials.recipe.prompt.name),
         seed=seed,
         parents=crossing.parents,
@@ -178,5 +186,7 @@ def make_card(
         optimiser=asdict(lesson.plan) if lesson.plan else {},
         scores=validation,
         versions={name: facts[name] for name in ("softbridge", *PACKAGES)},
+        prompt=materials.recipe.prompt.name,
+        block=prompt.block,
         settings={"temperature": backbone.spec.temperature, "max_length": backbone.spec.max_length},
     )

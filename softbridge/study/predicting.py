@@ -14,7 +14,7 @@ from softbridge.evaluation.evaluator import probabilities
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.card import Card
-from softbridge.prompts.soft import SoftPrompt
+from softbridge.prompts.held import HeldPrompt
 from softbridge.study.materials import load_backbone
 
 
@@ -32,7 +32,7 @@ def predict(folder: Path, texts: Sequence[str]) -> list[tuple[str, float]]:
     backbone = load_backbone(spec_of(saved.card))
     backbone.bind(list(saved.card.verbalizer.values()))
     ids = backbone.tokenise(filled(saved.card.template, texts))
-    bank = Bank({"it": SoftPrompt(saved.tensor)}).to(backbone.device)
+    bank = Bank({"it": HeldPrompt(saved.injection)}).to(backbone.device)
     chances = probabilities(backbone, bank, [Rows(ids, [0] * len(ids))])[0]
     classes = list(saved.card.verbalizer)
     return [(classes[int(row.argmax())], float(row.max())) for row in chances]

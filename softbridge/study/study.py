@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -18,7 +17,10 @@ from softbridge.bridges.base import Crossing, Shore
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
 from softbridge.errors import BackboneError, StudyError
+from softbridge.injection import Injection
 from softbridge.prompts import files
+from softbridge.prompts.base import PromptModule
+from softbridge.prompts.headed import headed
 from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
@@ -96,10 +98,10 @@ class Study:
         lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, crossings, plan)
         return learn(self.materials, lesson, self.watcher)
 
-    def fresh(self, domain: OpenDomain, seed: int) -> torch.Tensor:
-        """Return a new prompt `[P, H]`: the same for one seed in every arm and domain."""
-        prompt = self.recipe.prompt.build(self.materials.space(domain), generator(seed, "init"))
-        return prompt.bake().detach()
+    def fresh(self, domain: OpenDomain, seed: int) -> PromptModule:
+        """Return a new prompt: the same for one seed in every arm and domain."""
+        space, draw = self.materials.space(domain), generator(seed, "init")
+        return headed(self.recipe.prompt.build(space, draw), space, draw)
 
     def budget(self, arm: Arm) -> Plan:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
@@ -137,8 +139,10 @@ class Study:
         domain = self.materials.targets[target]
         names = self.used(arm) if arm.bridge.reads_sources else []
 
-        def saved(source: str, seed: int, which: str) -> torch.Tensor:
-            return files.load(prompt_folder(self.extraction(source), seed, which)).tensor
+        def saved(source: str, seed: int, which: str) -> Injection:
+            prompt = files.load(prompt_folder(self.extraction(source), seed, which)).injection
+            known = self.materials.sources[source].classes == domain.classes
+            return prompt if known else replace(prompt, head=None, head_bias=None)  # a head knows its classes alone
 
         def shore(seed: int) -> Shore:
             return Shore(
@@ -155,14 +159,14 @@ class Study:
         """Return an arm's members; without a prompt nothing differs between seeds, and one stands for all."""
         return self.recipe.seeds[:1] if arm.bridge.name == "none" else self.recipe.seeds
 
-    def embed(self, target: str, arm: Arm, seed: int) -> torch.Tensor:
+    def embed(self, target: str, arm: Arm, seed: int) -> Injection:
         """Return the target's task embedding: a fresh prompt after the arm's own steps; `scratch` shares it."""
         from softbridge.bridges.scratch import Scratch
 
         scratch = replace(arm, bridge=Scratch(), budget="target")
         lesson = self.adaptation(target, scratch, self.cross(target, scratch))
         learn(self.materials, lesson, self.watcher)
-        return files.load(prompt_folder(lesson.stage, seed, "last")).tensor
+        return files.load(prompt_folder(lesson.stage, seed, "last")).injection
 
     def cells(self) -> Iterator[tuple[str, Arm]]:
         """Yield every target with every arm."""

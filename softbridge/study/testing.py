@@ -9,7 +9,7 @@ from typing import Any
 from softbridge.evaluation.evaluator import probabilities, scores
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
-from softbridge.prompts.soft import SoftPrompt
+from softbridge.prompts.held import HeldPrompt
 from softbridge.study.learning import Lesson, prompt_folder
 from softbridge.study.materials import Materials
 from softbridge.study.provenance import peak_memory_mb, provenance
@@ -40,8 +40,8 @@ def touch_test(
     if lesson.crossings[0].start is None:
         bank = None
     else:
-        prompts = {f"{s}-{w}": files.load(prompt_folder(lesson.stage, s, w)).tensor for s, w, _ in wanted}
-        bank = Bank({name: SoftPrompt(tokens) for name, tokens in prompts.items()}).to(materials.backbone.device)
+        prompts = {f"{s}-{w}": files.load(prompt_folder(lesson.stage, s, w)).injection for s, w, _ in wanted}
+        bank = Bank({name: HeldPrompt(prompt) for name, prompt in prompts.items()}).to(materials.backbone.device)
     chances = probabilities(materials.backbone, bank, [rows] * len(wanted), materials.accelerator)
     judged = {(s, w): scores(c, rows.labels) for (s, w, _), c in zip(wanted, chances, strict=True)}
     members = [facts(member, judged) for member in adapted["members"]]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from softbridge.batch import Rows
-from softbridge.injection import Tokens
+from softbridge.injection import Injection
 from tests import pico
 
 
@@ -20,7 +20,7 @@ def rows(backbone, count=6):
 
 def prompt(backbone, count, length=4):
     states = torch.randn(1, length, backbone.table.shape[1], generator=torch.Generator().manual_seed(0)) * 0.3
-    return Tokens(states.expand(count, -1, -1))
+    return Injection(states.expand(count, -1, -1))
 
 
 @pytest.mark.parametrize("length", [0, 1, 4])
@@ -34,8 +34,8 @@ def test_a_row_in_a_padded_batch_equals_the_row_alone(backbone, length):
 
 def test_the_prompt_changes_the_scores_and_gets_a_gradient_on_every_row(backbone):
     every = rows(backbone)
-    states = prompt(backbone, len(every)).states.clone().requires_grad_()
-    scores = backbone.score(backbone.batch(every), Tokens(states))
+    states = prompt(backbone, len(every)).tokens.clone().requires_grad_()
+    scores = backbone.score(backbone.batch(every), Injection(states))
     plain = backbone.score(backbone.batch(every), None)
     assert (scores - plain).abs().max() > 1e-3
     scores[:, 0].sum().backward()
@@ -44,8 +44,8 @@ def test_the_prompt_changes_the_scores_and_gets_a_gradient_on_every_row(backbone
 
 def test_training_leaves_the_weights_alone(backbone):
     before = backbone.fingerprint()
-    states = prompt(backbone, 6).states.clone().requires_grad_()
-    backbone.score(backbone.batch(rows(backbone)), Tokens(states)).sum().backward()
+    states = prompt(backbone, 6).tokens.clone().requires_grad_()
+    backbone.score(backbone.batch(rows(backbone)), Injection(states)).sum().backward()
     assert backbone.fingerprint() == before
     assert not any(p.requires_grad or p.grad is not None for p in backbone.model.parameters())
 
@@ -61,8 +61,8 @@ def test_a_bfloat16_backbone_keeps_the_prompt_in_float32(backbone):
     exact = backbone.score(backbone.batch(rows(backbone)), prompt(backbone, 6))
     backbone.model.to(torch.bfloat16)
     backbone.bind(backbone.words)
-    states = prompt(backbone, 6).states.clone().requires_grad_()
-    scores = backbone.score(backbone.batch(rows(backbone)), Tokens(states))
+    states = prompt(backbone, 6).tokens.clone().requires_grad_()
+    scores = backbone.score(backbone.batch(rows(backbone)), Injection(states))
     scores.sum().backward()
     assert scores.dtype == states.grad.dtype == torch.float32
     assert (scores - exact).abs().max() < 0.1 * exact.abs().max()

@@ -33,7 +33,7 @@ def train(seeds, plan, kind="sentence", folder=None):
 
 
 def apart(a, b):
-    return (a - b).abs().max().item()
+    return max((x - b.parts[name]).abs().max().item() for name, x in a.parts.items())
 
 
 @pytest.mark.parametrize("kind", ["sentence", "llama"])
@@ -91,8 +91,8 @@ def test_one_stacked_tensor_under_adafactor_would_mix_the_members():
     alone = [descend([torch.nn.Parameter(s.clone())], [g])[0] for s, g in zip(starts, pulls, strict=True)]
     listed = descend([torch.nn.Parameter(s.clone()) for s in starts], pulls)
     (stacked,) = descend([torch.nn.Parameter(torch.stack(starts))], [torch.stack(pulls)])
-    assert max(apart(a, b) for a, b in zip(alone, listed, strict=True)) == 0
-    assert max(apart(a, b) for a, b in zip(alone, stacked, strict=True)) > 1e-2
+    assert max((a - b).abs().max() for a, b in zip(alone, listed, strict=True)) == 0
+    assert max((a - b).abs().max() for a, b in zip(alone, stacked, strict=True)) > 1e-2
 
 
 def test_members_with_rows_of_other_members_get_no_gradient():
@@ -120,8 +120,8 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(tmp_path, optimiser, stop_at)
         killed.run()
     resumed = train([0, 1], plan, folder=tmp_path).run()
     for a, b in zip(whole, resumed, strict=True):
-        assert torch.equal(a.last, b.last)
-        assert torch.equal(a.best, b.best)
+        assert apart(a.last, b.last) == 0
+        assert apart(a.best, b.best) == 0
         assert (a.best_step, a.stopped, a.history) == (b.best_step, b.stopped, b.history)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from softbridge.injection import Injection
 from softbridge.prompts.card import Card
 from softbridge.prompts.files import load, save
 
@@ -53,8 +54,8 @@ def build(name):
 def made(kind, folder, name="org/pico"):
     """Save a prompt of the embeddings' size, and return what loads from the folder."""
     prompt = 0.08 * torch.randn(P, H, generator=torch.Generator().manual_seed(1))
-    save(folder, prompt, Card(name, None, kind, 2, 4, "f00d", P, H, "random", 1))
-    return load(folder).tensor
+    save(folder, Injection(prompt.unsqueeze(0)), Card(name, None, kind, 2, 4, "f00d", P, H, "random", 1))
+    return load(folder).injection.tokens[0]
 
 
 def in_peft(base, folder):

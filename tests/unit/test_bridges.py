@@ -15,20 +15,32 @@ from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.spot import Spot
 from softbridge.bridges.table import BRIDGES
 from softbridge.errors import SoftbridgeError
+from softbridge.injection import Injection
+from softbridge.prompts.base import PromptModule
+from softbridge.prompts.soft import SoftPrompt
 
 
 def draw(seed, length=4, width=8):
     return torch.randn(length, width, generator=torch.Generator().manual_seed(seed))
 
 
+def one(tokens):
+    return Injection(tokens.unsqueeze(0))
+
+
+def tokens(crossing):
+    start = crossing.start
+    return (start.bake() if isinstance(start, PromptModule) else start).tokens[0]
+
+
 def shore(sources=("movies",), target=None, seed=0):
-    prompts = {name: draw(i + 1) for i, name in enumerate(sources)}
+    prompts = {name: one(draw(i + 1)) for i, name in enumerate(sources)}
 
     def embed():
         assert target is not None, "the bridge asked for a task embedding that it does not need"
-        return target
+        return one(target)
 
-    return Shore(prompts, prompts, lambda: draw(100), embed, torch.Generator().manual_seed(seed))
+    return Shore(prompts, prompts, lambda: SoftPrompt(draw(100)), embed, torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("name", BRIDGES)
@@ -41,13 +53,15 @@ def test_every_bridge_keeps_the_contract(name):
     assert bridge.name == name
     assert bridge.reference
     there = shore()
-    before = {k: v.clone() for k, v in there.sources.items()}
+    before = {k: v.tokens.clone() for k, v in there.sources.items()}
     crossing = bridge.cross(there)
     assert isinstance(crossing, Crossing)
-    assert crossing.start is None or crossing.start.shape == (4, 8)
     if crossing.start is not None:
-        crossing.start.add_(1)
-    assert all(torch.equal(v, before[k]) for k, v in there.sources.items()), "the source prompt is not the bridge's"
+        assert tokens(crossing).shape == (4, 8)
+        tokens(crossing).add_(1)
+    assert all(torch.equal(v.tokens, before[k]) for k, v in there.sources.items()), (
+        "the source prompt is not the bridge's"
+    )
     assert set(crossing.parents) <= set(there.sources)
 
 
@@ -56,17 +70,17 @@ def test_none_has_no_prompt():
 
 
 def test_scratch_reads_no_source():
-    assert torch.equal(Scratch().cross(shore(sources=())).start, draw(100))
+    assert torch.equal(tokens(Scratch().cross(shore(sources=()))), draw(100))
 
 
 def test_reuse_is_the_source_prompt_unchanged():
-    assert torch.equal(Reuse().cross(shore()).start, draw(1))
+    assert torch.equal(tokens(Reuse().cross(shore())), draw(1))
     assert not Reuse().trains
 
 
 def test_spot_from_a_named_source_starts_there():
     crossing = Spot(source="news").cross(shore(sources=("movies", "news")))
-    assert torch.equal(crossing.start, draw(2))
+    assert torch.equal(tokens(crossing), draw(2))
     assert crossing.parents == ("news",)
 
 
@@ -79,12 +93,12 @@ def test_spot_chooses_the_most_similar_source(similarity):
 
 
 def test_random_keeps_each_norm_and_nothing_else():
-    source, start = draw(1), Random().cross(shore()).start
+    source, start = draw(1), tokens(Random().cross(shore()))
     torch.testing.assert_close(start.norm(dim=1), source.norm(dim=1))
     cosines = torch.nn.functional.cosine_similarity(start, source, dim=1)
     assert cosines.abs().max() < 0.95
-    assert not torch.equal(start, Random().cross(shore(seed=1)).start)
-    assert torch.equal(start, Random().cross(shore(seed=0)).start)
+    assert not torch.equal(start, tokens(Random().cross(shore(seed=1))))
+    assert torch.equal(start, tokens(Random().cross(shore(seed=0))))
 
 
 @pytest.mark.parametrize("bridge", [Reuse("moveis"), Spot("moveis"), Random("moveis")])
@@ -102,15 +116,16 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "bridges.json").read
 
 
 def golden_shore(monkeypatch):
-    sources = {name: torch.tensor(rows) for name, rows in GOLDEN["sources"].items()}
-    noise = torch.tensor(GOLDEN["noise"])
+    sources = {name: one(torch.tensor(rows)) for name, rows in GOLDEN["sources"].items()}
+    noise = torch.tensor([GOLDEN["noise"]])
+    fresh, target = SoftPrompt(torch.tensor(GOLDEN["fresh"])), one(torch.tensor(GOLDEN["target"]))
     monkeypatch.setattr(torch, "randn", lambda *shape, **keys: noise)
-    return Shore(sources, sources, lambda: torch.tensor(GOLDEN["fresh"]), lambda: torch.tensor(GOLDEN["target"]), None)
+    return Shore(sources, sources, lambda: fresh, lambda: target, None)
 
 
 @pytest.mark.parametrize("bridge", [Scratch(), Reuse(source="movies"), Random(source="movies")], ids=lambda b: b.name)
 def test_starts_equal_the_golden_numbers(bridge, monkeypatch):
-    start = bridge.cross(golden_shore(monkeypatch)).start
+    start = tokens(bridge.cross(golden_shore(monkeypatch)))
     torch.testing.assert_close(start, torch.tensor(GOLDEN[bridge.name]), atol=1e-6, rtol=1e-6)
 
 

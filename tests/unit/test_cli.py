@@ -18,6 +18,7 @@ import softbridge
 from softbridge.cli import run as run_verb
 from softbridge.cli.main import VERBS, app, main
 from softbridge.errors import BackboneError
+from softbridge.injection import Injection
 from softbridge.prompts.card import Card
 from softbridge.prompts.files import save
 from softbridge.recipe import find, read
@@ -273,7 +274,8 @@ def test_assets_fetch_prints_the_folders(call, monkeypatch):
 def prompt(tmp_path):
     """Save a prompt of two positions: three times the word 1, and the word 2 turned round."""
     card = Card("org/model", None, "sentence", 2, 2, "ab12", 2, 4, "vocabulary", 0, parents=("movies",))
-    save(tmp_path / "prompt", torch.stack([3 * torch.eye(4)[1], -torch.eye(4)[2]]), card)
+    tokens = torch.stack([3 * torch.eye(4)[1], -torch.eye(4)[2]])
+    save(tmp_path / "prompt", Injection(tokens.unsqueeze(0)), card)
     return "prompt"
 
 
@@ -286,7 +288,7 @@ def test_inspect_shows_card_norms_and_nearest_words(call, prompt, monkeypatch):
     monkeypatch.setattr(softbridge.study.materials, "load_backbone", lambda spec: backbone)
     said = call(f"inspect {prompt} --top 1").out
     assert "org/model" in said
-    assert "shape [P, H] = [2, 4]" in said
+    assert "tokens [P, H] = [2, 4]" in said
     positions = [line.split() for line in said.splitlines() if line.split()[:1] in (["0"], ["1"])]
     assert positions[0] == ["0", "3.000", "one", "1.00"]
     assert positions[1][:2] == ["1", "1.000"]

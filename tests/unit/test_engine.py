@@ -8,6 +8,7 @@ from softbridge.engine.plan import Plan
 from softbridge.engine.stopping import Standing
 from softbridge.errors import SoftbridgeError, StudyError
 from softbridge.evaluation.evaluator import cut
+from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.soft import SoftPrompt
 
@@ -37,22 +38,22 @@ def test_passes_cover_every_row_once_and_keep_their_size():
 
 def look(standing, *losses):
     for step, loss in enumerate(losses):
-        standing.look(step, torch.tensor([float(step)]), {"loss": loss, "accuracy": 1 - loss})
+        standing.look(step, Injection(torch.full((1, 1, 1), float(step))), {"loss": loss, "accuracy": 1 - loss})
 
 
 def test_the_best_look_is_kept_and_patience_stops():
     standing = Standing(Plan(patience=2))
     look(standing, 0.9, 0.5, 0.6, 0.55)
     assert standing.best_step == 1
-    assert standing.best.item() == 1
+    assert standing.best.tokens.item() == 1
     assert "at step 3" in standing.stopped
 
 
 def test_an_equal_accuracy_is_settled_by_the_loss():
     standing = Standing(Plan(choose_by="accuracy"))
-    standing.look(0, torch.zeros(1), {"loss": 0.9, "accuracy": 0.5})
-    standing.look(1, torch.ones(1), {"loss": 0.8, "accuracy": 0.5})
-    standing.look(2, torch.ones(1), {"loss": 0.1, "accuracy": 0.4})
+    standing.look(0, Injection(), {"loss": 0.9, "accuracy": 0.5})
+    standing.look(1, Injection(), {"loss": 0.8, "accuracy": 0.5})
+    standing.look(2, Injection(), {"loss": 0.1, "accuracy": 0.4})
     assert standing.best_step == 1
 
 

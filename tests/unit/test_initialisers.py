@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from softbridge.errors import PromptError
-from softbridge.injection import Space
-from softbridge.prompts.initialisers import COMMON, INITIALISERS, labels, random, rms, tensor, text, vocabulary
+from softbridge.injection import Injection, Space
+from softbridge.prompts.initialisers import COMMON, INITIALISERS, given, labels, random, rms, text, vocabulary
 from softbridge.prompts.soft import Soft
 
 V, H = 40, 16
@@ -141,26 +141,38 @@ def test_zero_rows_are_refused_instead_of_made_nan(space):
         text(space, 4, generator(), text="good")
 
 
-def test_tensor_is_taken_as_it_is(space):
-    value = 100 * torch.randn(3, H, generator=generator())
-    prompt = tensor(space, 3, value)
-    assert torch.equal(prompt, value)
+def test_given_tokens_are_taken_as_they_are(space):
+    value = 100 * torch.randn(1, 3, H, generator=generator())
+    prompt = given(Injection(value), space)
+    assert torch.equal(prompt, value[0])
     assert prompt.data_ptr() != value.data_ptr()
 
 
-@pytest.mark.parametrize("shape", [(4, H), (3, H + 1), (3 * H,)])
-def test_tensor_of_another_shape_is_refused(shape, space):
+@pytest.mark.parametrize("shape", [(2, 4, H), (1, 3, H + 1), (3 * H,)])
+def test_given_tokens_of_another_shape_are_refused(shape, space):
     with pytest.raises(PromptError, match="the given prompt has the shape"):
-        tensor(space, 3, torch.ones(shape))
+        given(Injection(torch.ones(shape)), space)
+
+
+@pytest.mark.parametrize(
+    ("start", "says"),
+    [
+        (Injection(torch.ones(1, 3, H), block=2), "virtual tokens before block 2"),
+        (Injection(keys=torch.ones(1, 2, 2, 3, 4), values=torch.ones(1, 2, 2, 3, 4)), "keys, values"),
+    ],
+)
+def test_a_start_that_enters_elsewhere_is_refused(start, says, space):
+    with pytest.raises(PromptError, match=says):
+        given(start, space)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_tensor_must_be_finite(value, space):
+def test_given_tokens_must_be_finite(value, space):
     with pytest.raises(PromptError, match="NaN or infinite"):
-        tensor(space, 3, torch.full((3, H), value))
+        given(Injection(torch.full((1, 3, H), value)), space)
 
 
 @every
 def test_a_recipe_can_name_every_initialiser(name, space):
     kind = Soft(length=4, init=name, **EXTRA.get(name, {}))
-    assert kind.build(space, generator()).bake().shape == (4, H)
+    assert kind.build(space, generator()).bake().tokens.shape == (1, 4, H)

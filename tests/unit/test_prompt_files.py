@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from softbridge.errors import PromptError
+from softbridge.injection import Injection
 from softbridge.prompts import files
 from softbridge.prompts.card import SCHEMA, Card
 from softbridge.prompts.files import load, save
@@ -43,19 +44,23 @@ def edit(folder, **changes):
     (folder / "card.json").write_text(json.dumps({k: v for k, v in found.items() if v is not None}))
 
 
+def one(tokens):
+    return Injection(tokens.unsqueeze(0))
+
+
 def in_three_parts(caught):
     return all((caught.value.seen, caught.value.expected, caught.value.fix))
 
 
 @pytest.fixture
 def saved(tmp_path):
-    save(tmp_path / "mine", PROMPT, CARD)
+    save(tmp_path / "mine", one(PROMPT), CARD)
     return tmp_path / "mine"
 
 
 def test_round_trip_is_exact(saved):
     found = load(saved)
-    assert torch.equal(found.tensor, PROMPT)
+    assert torch.equal(found.injection.tokens[0], PROMPT)
     assert found.card == CARD
     assert list(found.card.verbalizer) == ["positive", "negative"]
     assert "关于" in (saved / "card.json").read_text(encoding="utf-8")
@@ -87,13 +92,13 @@ def test_the_adapter_says_what_peft_needs(saved):
 
 def test_any_floating_type_and_layout_can_be_saved(tmp_path):
     learned = torch.nn.Parameter(PROMPT.T.contiguous().bfloat16()).T
-    save(tmp_path / "a" / "b", learned, CARD)
-    assert torch.equal(load(tmp_path / "a" / "b").tensor, learned.detach().float())
+    save(tmp_path / "a" / "b", one(learned), CARD)
+    assert torch.equal(load(tmp_path / "a" / "b").injection.tokens[0], learned.detach().float())
 
 
 def test_a_prompt_is_replaced_whole(saved):
-    save(saved, 2 * PROMPT, replace(CARD, steps=32))
-    assert torch.equal(load(saved).tensor, 2 * PROMPT)
+    save(saved, one(2 * PROMPT), replace(CARD, steps=32))
+    assert torch.equal(load(saved).injection.tokens[0], 2 * PROMPT)
     assert load(saved).card.steps == 32
     assert list(saved.parent.iterdir()) == [saved]
 
@@ -104,24 +109,24 @@ def test_a_failed_save_leaves_the_old_prompt(saved, monkeypatch):
 
     monkeypatch.setattr(files.adapters, "write", broken)
     with pytest.raises(OSError, match="no space"):
-        save(saved, 2 * PROMPT, CARD)
-    assert torch.equal(load(saved).tensor, PROMPT)
+        save(saved, one(2 * PROMPT), CARD)
+    assert torch.equal(load(saved).injection.tokens[0], PROMPT)
     assert list(saved.parent.iterdir()) == [saved]
 
 
 def test_nothing_but_a_prompt_is_written_over(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(PromptError, match="not a saved prompt") as caught:
-        save(tmp_path, PROMPT, CARD)
+        save(tmp_path, one(PROMPT), CARD)
     assert in_three_parts(caught)
     assert (tmp_path / "thesis.tex").exists()
     with pytest.raises(PromptError, match="not a saved prompt"):
-        save(tmp_path / "thesis.tex", PROMPT, CARD)
+        save(tmp_path / "thesis.tex", one(PROMPT), CARD)
 
 
 def test_an_empty_folder_can_be_saved_into(tmp_path):
-    save(tmp_path, PROMPT, CARD)
-    assert torch.equal(load(tmp_path).tensor, PROMPT)
+    save(tmp_path, one(PROMPT), CARD)
+    assert torch.equal(load(tmp_path).injection.tokens[0], PROMPT)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +140,7 @@ def test_an_empty_folder_can_be_saved_into(tmp_path):
 )
 def test_a_wrong_prompt_is_not_saved(prompt, card, says, tmp_path):
     with pytest.raises(PromptError, match=says) as caught:
-        save(tmp_path / "mine", prompt, card)
+        save(tmp_path / "mine", one(prompt), card)
     assert in_three_parts(caught)
     assert not list(tmp_path.iterdir())
 
@@ -166,7 +171,7 @@ def test_a_pickle_is_refused_with_its_reason(name, saved):
 
 def test_a_pickle_beside_a_prompt_is_not_read(saved):
     (saved / "notes.pkl").write_bytes(b"not a pickle")
-    assert torch.equal(load(saved).tensor, PROMPT)
+    assert torch.equal(load(saved).injection.tokens[0], PROMPT)
 
 
 def test_a_cut_file_is_refused(saved):
@@ -180,8 +185,8 @@ def test_a_cut_file_is_refused(saved):
 @pytest.mark.parametrize(
     ("tensors", "says"),
     [
-        ({"prompt": PROMPT[:2].clone()}, "P=2 instead of 3"),
-        ({"prompt": PROMPT / 0}, "NaN or infinite"),
+        ({"tokens": PROMPT[:2].clone()}, "P=2 instead of 3"),
+        ({"tokens": PROMPT / 0}, "NaN or infinite"),
         ({"prompt_embeddings": PROMPT}, "holds the tensors prompt_embeddings"),
     ],
 )
