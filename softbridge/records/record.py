@@ -32,7 +32,7 @@ class Record:
         bridge: `name`, `reference`, `bibtex`.
         sources: the source domains whose prompts the bridge read.
         backbone: `name`, `hub_id`, `revision`, `kind`, `parameters`, `precision`, `attention`.
-        prompt: `kind`, `length`, `parameters`.
+        prompt: `kind`, `length`, `parameters` that one member trains on the target.
         budget: `source_steps`, `target_steps`, `batch`, `rows_seen`.
         chosen_by: the `split` and the `metric` that chose the best checkpoint.
         data: under `source`, each domain by name, and under `target`: `fingerprint`, `sizes`, `notes`.

@@ -66,13 +66,15 @@ def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
     started = time.perf_counter()
     if lesson.plan is None or lesson.crossings[0].start is None:
         trained, seen = [stand(materials, c, v) for c, (_, v) in zip(lesson.crossings, sets, strict=True)], 0
-        seconds = time.perf_counter() - started
+        seconds, parameters = time.perf_counter() - started, 0
     else:
         training = start(materials, lesson, sets)
         with watcher.stage(stage.name, lesson.plan.steps) as training.watch:
             trained = training.run()
         seen, seconds = training.rows_seen, training.seconds
-    result = report(lesson, trained, seen, seconds, [len(train) for train, _ in sets])
+        parameters = sum(p.numel() for p in training.bank[0].parameters())
+    result = report(lesson, trained, [len(train) for train, _ in sets])
+    result |= {"rows_seen": seen, "seconds": seconds, "parameters": parameters}
     if materials.accelerator.is_main_process:
         for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
             save(materials, lesson, seed, member, crossing)
@@ -114,7 +116,7 @@ def stand(materials: Materials, crossing: Crossing, rows: Rows) -> Trained:
     return Trained(baked, baked, 0, 0, None, [look])
 
 
-def report(lesson: Lesson, trained: Sequence[Trained], seen: int, seconds: float, rows: list[int]) -> dict[str, Any]:
+def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[str, Any]:
     """Return the stage's result as plain JSON."""
     members = [
         {
@@ -132,8 +134,6 @@ def report(lesson: Lesson, trained: Sequence[Trained], seen: int, seconds: float
     return {
         "kind": lesson.kind,
         "domain": lesson.domain.name,
-        "rows_seen": seen,
-        "seconds": seconds,
         "members": members,
     }
 

@@ -45,8 +45,6 @@ class Cell:
 def record(materials: Materials, cell: Cell, out: Path) -> Record:
     """Return the cell's record, and append it to the study's where it is new."""
     recipe, bridge = materials.recipe, cell.arm.bridge
-    length = getattr(recipe.prompt, "length", 0)
-    width = materials.backbone.table.shape[1]
     made = Record(
         study=recipe.name,
         status="done",
@@ -58,7 +56,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex},
         sources=list(cell.sources),
         backbone=materials.backbone.describe(),
-        prompt={"kind": recipe.prompt.name, "length": length, "parameters": length * width},
+        prompt={"kind": recipe.prompt.name, "length": recipe.prompt.length, "parameters": cell.adapted["parameters"]},
         budget=budget(materials, cell),
         chosen_by={"split": "validation", "metric": cell.plan.choose_by},
         data={
