@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal, Protocol
 
 import torch
 
@@ -20,7 +21,36 @@ from softbridge.shapes import check
 
 COMMON = 5000  # Lester et al. (2021) sample from as many of the commonest tokens
 
+Init = Literal["vocabulary", "text", "labels", "random"]
+
 Initialiser = Callable[..., torch.Tensor]  # (space, length, generator, *, scale), and `text` for the one of that name
+
+
+class Begun(Protocol):
+    """Describe a kind of prompt whose tokens start from an initialiser."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def init(self) -> Init: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def scale(self) -> float: ...
+
+
+def require(kind: Begun) -> None:
+    """Raise PromptError where a kind's length or text does not do."""
+    if kind.length < 1:
+        raise PromptError(f"a prompt's length is {kind.length}", "a whole number from 1", "write length: 20")
+    if kind.init == "text" and not kind.text:
+        raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
+
+
+def begin(kind: Begun, space: Space, generator: torch.Generator) -> torch.Tensor:
+    """Return the tokens `[P, H]` that a kind's `init`, `text` and `scale` ask for."""
+    extra = {"text": kind.text} if kind.init == "text" else {}
+    return INITIALISERS[kind.init](space, kind.length, generator, scale=kind.scale, **extra)
 
 
 def rms(values: torch.Tensor) -> torch.Tensor:

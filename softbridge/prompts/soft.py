@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 
-from softbridge.errors import PromptError
 from softbridge.injection import Injection, Space
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.initialisers import INITIALISERS, given
+from softbridge.prompts.initialisers import Init, begin, given, require
 from softbridge.shapes import check
 
 
@@ -51,7 +50,7 @@ class Soft:
     """
 
     length: int = 20
-    init: Literal["vocabulary", "text", "labels", "random"] = "vocabulary"
+    init: Init = "vocabulary"
     text: str | None = None
     scale: float = 1.0
 
@@ -68,14 +67,8 @@ class Soft:
 }"""
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise PromptError(f"a prompt's length is {self.length}", "a whole number from 1", "write length: 20")
-        if self.init == "text" and not self.text:
-            raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
+        require(self)
 
     def build(self, space: Space, generator: torch.Generator, start: Injection | None = None) -> SoftPrompt:
         """Return a new prompt, started as `init` says, or at `start`."""
-        if start is not None:
-            return SoftPrompt(given(start, space))
-        extra = {"text": self.text} if self.init == "text" else {}
-        return SoftPrompt(INITIALISERS[self.init](space, self.length, generator, scale=self.scale, **extra))
+        return SoftPrompt(begin(self, space, generator) if start is None else given(start, space))
