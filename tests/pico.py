@@ -251,7 +251,14 @@ def frame(count: int = 120, seed: int = 0) -> Dataset:
 
 def save_backbone(folder: Path, kind: str = "sentence") -> Path:
     """Save a pico backbone as a folder that `from_pretrained` loads."""
-    encoder = kind == "sentence"
-    (bert() if encoder else llama()).save_pretrained(folder)
-    tokenizer(encoder).save_pretrained(folder)
+    made = {
+        "sentence": (bert, lambda: tokenizer(True)),
+        "causal": (llama, lambda: tokenizer(False)),
+        "masked": (modernbert, lambda: word_tokenizer("[CLS] $A [SEP]")),
+        "seq2seq": (t5, lambda: word_tokenizer("$A [SEP]")),
+        "encoder_classifier": (bert, lambda: tokenizer(True)),
+        "decoder_classifier": (llama, lambda: tokenizer(False)),
+    }
+    for part in made[kind]:
+        part().save_pretrained(folder)
     return folder

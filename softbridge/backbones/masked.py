@@ -66,18 +66,19 @@ class MaskedBackbone(SentenceBackbone):
             raise BackboneError(
                 f"a text has {len(rest)} masks: '{text[:60]}'", f"one {MASK} at most", "mend the template"
             )
-        # The blank before a mask belongs to the word that is masked. A text that spells the tokenizer's own mask
-        # token is a text, so special tokens are split into pieces.
-        before, after = (
-            self.tokenizer(part, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-            for part in (left.rstrip(), "".join(rest))
-        )
+        # The blank before a mask belongs to the word that is masked.
+        before, after = (self.plain_ids(part) for part in (left.rstrip(), "".join(rest)))
         first, *last = self.tokenizer("")["input_ids"]
         longest = max((len(told) for told in self.answers), default=1) if self.words else 1
         room = max(self.spec.max_length - 1 - len(last) - longest, 0)
         ends = min(len(after), max(room - len(before), room // 2))
         starts = before[max(len(before) - (room - ends), 0) :]
         return [first, *starts, self.tokenizer.mask_token_id, *after[:ends], *last]
+
+    def plain_ids(self, text: str) -> list[int]:
+        """Return a text's ids; one that spells the tokenizer's own mask token has no mask by that."""
+        ids = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return [token for token in ids if token != self.tokenizer.mask_token_id]
 
     def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`."""
