@@ -2,7 +2,9 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# --no-compile: byte code is written at first import, for what is imported, instead of for everything.
+# --no-compile: byte code is written at first import, for what is imported, instead of for everything; so it must be
+# written, also where the surroundings (many container images) say it should not.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .PHONY: quickstart test test-slow check format clean
