@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
+# Where a text leaves a word open: a template writes it as a slot, a masked language model puts its mask there.
+MASK = "{mask}"
+
 
 @dataclass(frozen=True)
 class Rows:

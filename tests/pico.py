@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
     BertConfig,
+    BertForMaskedLM,
     BertModel,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    ModernBertConfig,
+    ModernBertForMaskedLM,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
-from softbridge.backbones.base import BackboneSpec
+from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.causal import CausalBackbone
 from softbridge.backbones.sentence import SentenceBackbone
+from softbridge.backbones.table import BACKBONES as KINDS
 
 GOOD = ["good", "fine", "great", "lovely", "superb"]
 BAD = ["bad", "poor", "awful", "sad", "dire"]
@@ -104,7 +115,119 @@ def causal(model: torch.nn.Module | None = None, words: tuple[str, ...] = ("nega
     return backbone
 
 
-BACKBONES = {"sentence": sentence, "llama": causal, "gpt2": lambda: causal(gpt2())}
+def word_tokenizer(form: str) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of `WORDS` and `[MASK]`, one token each, that puts special tokens as a form says."""
+    made = Tokenizer(models.WordLevel({word: i for i, word in enumerate([*WORDS, "[MASK]"])}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    made.post_processor = processors.TemplateProcessing(single=form, special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    special = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+    return PreTrainedTokenizerFast(tokenizer_object=made, mask_token="[MASK]", eos_token="[SEP]", **special)
+
+
+SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+TOKENS = {"vocab_size": len(WORDS) + 1, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+LONG = {"max_position_embeddings": 64}
+
+
+def masked_bert() -> BertForMaskedLM:
+    """Return a BERT with its head for masked words."""
+    torch.manual_seed(0)
+    return BertForMaskedLM(BertConfig(**SIZES, **TOKENS, **LONG, initializer_range=0.2)).eval()
+
+
+def roberta() -> RobertaForMaskedLM:
+    """Return a RoBERTa: positions are counted from behind the padding's."""
+    torch.manual_seed(0)
+    return RobertaForMaskedLM(RobertaConfig(**SIZES, **TOKENS, **LONG, initializer_range=0.2)).eval()
+
+
+def modernbert() -> ModernBertForMaskedLM:
+    """Return a ModernBERT: rotary positions, and one block of local attention, 4 tokens to each side."""
+    torch.manual_seed(0)
+    config = ModernBertConfig(
+        **SIZES,
+        **TOKENS,
+        **LONG,
+        cls_token_id=1,
+        sep_token_id=2,
+        layer_types=["full_attention", "sliding_attention"],
+        local_attention=8,
+        initializer_range=0.3,
+        initializer_cutoff_factor=2.0,
+    )
+    return ModernBertForMaskedLM(config).eval()
+
+
+def t5(tied: bool = True) -> T5ForConditionalGeneration:
+    """Return a T5: relative positions, and where embeddings are tied a scaled decoder."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(WORDS) + 1,
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        relative_attention_num_buckets=8,
+        relative_attention_max_distance=16,
+        tie_word_embeddings=tied,
+        pad_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=0,
+    )
+    return T5ForConditionalGeneration(config).eval()
+
+
+def bart() -> BartForConditionalGeneration:
+    """Return a BART whose embeddings are scaled: learned positions, and a decoder that opens with two tokens."""
+    torch.manual_seed(0)
+    config = BartConfig(
+        **TOKENS,
+        **LONG,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        init_std=0.2,
+        scale_embedding=True,
+        decoder_start_token_id=2,
+        forced_eos_token_id=2,
+    )
+    model = BartForConditionalGeneration(config).eval()
+    model.final_logits_bias.normal_(generator=torch.Generator().manual_seed(1))
+    return model
+
+
+def of_kind(
+    kind: str, model: torch.nn.Module, words: tuple[str, ...] = ("negative", "positive"), **keys: object
+) -> Backbone:
+    """Return a pico backbone of a kind, bound to its classes."""
+    form = {"seq2seq": "[CLS] $A [SEP]" if model.config.model_type == "bart" else "$A [SEP]"}
+    told = tokenizer(False) if kind == "decoder_classifier" else word_tokenizer(form.get(kind, "[CLS] $A [SEP]"))
+    backbone = KINDS[kind](model, told, BackboneSpec("pico", **{"max_length": 32, **keys}))
+    backbone.bind(list(words))
+    return backbone
+
+
+# Every kind of backbone in its families.
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "sentence": sentence,
+    "llama": causal,
+    "gpt2": lambda: causal(gpt2()),
+    "masked bert": lambda: of_kind("masked", masked_bert()),
+    "masked roberta": lambda: of_kind("masked", roberta()),
+    "masked modernbert": lambda: of_kind("masked", modernbert()),
+    "seq2seq t5": lambda: of_kind("seq2seq", t5()),
+    "seq2seq bart": lambda: of_kind("seq2seq", bart()),
+    "encoder_classifier bert": lambda: of_kind("encoder_classifier", bert()),
+    "encoder_classifier roberta": lambda: of_kind("encoder_classifier", roberta().base_model, pooling="cls"),
+    "encoder_classifier modernbert": lambda: of_kind("encoder_classifier", modernbert().base_model, pooling="cls"),
+    "decoder_classifier llama": lambda: of_kind("decoder_classifier", llama().base_model),
+    "decoder_classifier gpt2": lambda: of_kind("decoder_classifier", gpt2().base_model),
+}
 
 
 def texts(count: int, seed: int, length: tuple[int, int] = (3, 9)) -> tuple[list[str], list[str]]:
@@ -128,7 +251,14 @@ def frame(count: int = 120, seed: int = 0) -> Dataset:
 
 def save_backbone(folder: Path, kind: str = "sentence") -> Path:
     """Save a pico backbone as a folder that `from_pretrained` loads."""
-    encoder = kind == "sentence"
-    (bert() if encoder else llama()).save_pretrained(folder)
-    tokenizer(encoder).save_pretrained(folder)
+    made = {
+        "sentence": (bert, lambda: tokenizer(True)),
+        "causal": (llama, lambda: tokenizer(False)),
+        "masked": (modernbert, lambda: word_tokenizer("[CLS] $A [SEP]")),
+        "seq2seq": (t5, lambda: word_tokenizer("$A [SEP]")),
+        "encoder_classifier": (bert, lambda: tokenizer(True)),
+        "decoder_classifier": (llama, lambda: tokenizer(False)),
+    }
+    for part in made[kind]:
+        part().save_pretrained(folder)
     return folder

@@ -25,6 +25,7 @@ class Asset:
         licence: the model's or the data's licence, as an SPDX name.
         citation: BibTeX.
         note: one sentence for `softbridge assets ls`.
+        backbone: the kind of backbone that a model's files speak for; None for data.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Asset:
     licence: str
     citation: str
     note: str
+    backbone: str | None = None
 
     @property
     def pin(self) -> str:
@@ -124,6 +126,7 @@ _ENTRIES = (
         licence="Apache-2.0",
         citation=SENTENCE_BERT,
         note="all-MiniLM-L6-v2, English sentence encoder of 22 M parameters; the weights equal the hub's",
+        backbone="sentence",
     ),
     Asset(
         name="smollm2-135m",
@@ -140,6 +143,7 @@ _ENTRIES = (
         licence="Apache-2.0",
         citation=SMOLLM2,
         note="SmolLM2-135M-Instruct, English causal model; four-bit weights, so not quite the hub's",
+        backbone="causal",
     ),
     _vader("movies", "movieReviewSnippets", "10,605 sentences of film reviews"),
     _vader("products", "amazonReviewSnippets", "3,708 sentences of product reviews, lower case"),

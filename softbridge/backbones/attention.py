@@ -22,9 +22,10 @@ def matmul_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
+    position_bias: torch.Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return `softmax(Q K^T * scaling + mask) V`.
+    """Return `softmax(Q K^T * scaling + bias + mask) V`.
 
     Arguments:
         module: the attention layer.
@@ -33,6 +34,7 @@ def matmul_attention(
         value: `[B, key heads, S, D]`.
         attention_mask: `[B, 1, T, S]`, added to the scores.
         scaling: multiplies the scores; `D ** -0.5` when absent.
+        position_bias: `[1, heads, T, S]` added to the scores (T5's relative positions).
 
     Returns:
         `[B, T, heads, D]`, and None for the weights.
@@ -42,6 +44,8 @@ def matmul_attention(
         key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     scores = (query.float() * scaling) @ key.float().transpose(2, 3)
+    if position_bias is not None:
+        scores = scores + position_bias.float()
     if attention_mask is not None:
         scores = scores + attention_mask[:, :, :, : key.shape[2]].float()
     mixed = scores.softmax(dim=-1) @ value.float()

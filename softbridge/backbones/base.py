@@ -28,6 +28,7 @@ class BackboneSpec:
         hub: take a catalogue model from the model hub, at the catalogue's revision, instead of the package index.
         kind: a name of `softbridge ls backbones`; found from the model's own configuration when absent.
         temperature: divides the cosines of a sentence encoder, above 0.
+        pooling: what an encoder classifier's head reads: the mean over the text's tokens, or [CLS].
         max_length: tokens a text is cut to, special tokens included, from 4.
         precision: `auto` measures once per device which is fastest.
         attention: `auto` measures once per device which is fastest.
@@ -39,6 +40,7 @@ class BackboneSpec:
     hub: bool = False
     kind: Kind | None = None
     temperature: float = 0.05
+    pooling: Literal["mean", "cls"] = "mean"
     max_length: int = 128
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "matmul"] = "auto"
@@ -96,6 +98,11 @@ class Backbone(ABC):
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
 
     @property
+    def config(self) -> Any:
+        """Return the configuration of the model's text part."""
+        return self.model.config.get_text_config()
+
+    @property
     def table(self) -> torch.Tensor:
         """Return the frozen word embeddings `[V, H]`."""
         return self.model.get_input_embeddings().weight
@@ -122,10 +129,10 @@ class Backbone(ABC):
 
     def space(self) -> Space:
         """Return what a prompt may know of this backbone."""
-        config = self.model.config.get_text_config()
+        config, every = self.config, torch.arange(len(self.table), device=self.device)
         heads = config.num_attention_heads
         return Space(
-            table=self.table.detach().float().cpu(),
+            table=self.embed(every).detach().float().cpu(),  # not `table`: some models scale what they look up
             tokenise=self.word_ids,
             common=ordinary_tokens(self.tokenizer),
             labels=self.words,

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import torch
 
 from softbridge.backbones.base import Backbone
+from softbridge.backbones.heads import answers
 from softbridge.batch import Batch
-from softbridge.errors import BackboneError
 from softbridge.injection import Injection
 
 
@@ -33,13 +33,7 @@ class CausalBackbone(Backbone):
     def bind(self, words: Sequence[str]) -> None:
         """Tokenise the label words once."""
         self.words = tuple(words)
-        self.answers = [self.word_ids(word) for word in words]
-        if any(not ids for ids in self.answers) or len({tuple(ids) for ids in self.answers}) < len(words):
-            raise BackboneError(
-                f"the label words {list(words)} become the tokens {self.answers}",
-                "at least one token for each class, and no two classes alike",
-                "choose other label words",
-            )
+        self.answers = answers(words, self.word_ids)
         self.single = all(len(ids) == 1 for ids in self.answers)
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
-from softbridge.backbones.table import BACKBONES
+from softbridge.backbones.table import BACKBONES, kind_of, unfit
 from softbridge.catalogue import look_up
 from softbridge.errors import BackboneError
 
@@ -44,14 +44,16 @@ def load(
     source = str(folder or spec.name)
     try:
         config = AutoConfig.from_pretrained(source, revision=spec.revision)
-        kind = spec.kind or kind_of(config)
+        kind = spec.kind or kind_of(config.to_dict())
+        refuse_unfit(kind, config.to_dict())
         tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
         joined = look_up(BACKBONES, kind, "backbone")
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
-            model = getattr(transformers, joined.loader).from_pretrained(
-                source, revision=spec.revision, dtype=torch.float32
+            model, found = getattr(transformers, joined.loader).from_pretrained(
+                source, revision=spec.revision, dtype=torch.float32, output_loading_info=True
             )
+        refuse_drawn(found["missing_keys"], kind)
     except (OSError, ValueError, KeyError) as error:
         raise missing(spec.name, source, error) from error
     device = pick_device(spec)
@@ -78,14 +80,23 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def kind_of(config: Any) -> str:
-    """Return the kind that a model's own configuration speaks for."""
-    names = config.architectures or [""]
-    if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names):
-        return "causal"
-    if names[0].endswith("Model") and not getattr(config, "is_decoder", False):
-        return "sentence"
-    raise ValueError(f"its architecture is {names}, which is neither a causal language model nor an encoder")
+def refuse_unfit(kind: str, config: Mapping[str, Any]) -> None:
+    """Raise ValueError where a model's files speak against a kind; files that speak for none are believed."""
+    try:
+        told = kind_of(config)
+    except ValueError:
+        return
+    reason = unfit(kind, told)
+    if reason:
+        raise ValueError(reason)
+
+
+def refuse_drawn(missing: Iterable[str], kind: str) -> None:
+    """Raise ValueError where weights that are read were drawn by chance; a pooler is never read."""
+    drawn = sorted(name for name in missing if "pooler" not in name)
+    if drawn:
+        shown = ", ".join(drawn[:3]) + (", ..." if len(drawn) > 3 else "")
+        raise ValueError(f"run as {kind}, it has {len(drawn)} weights that its files lack: {shown}")
 
 
 def missing(name: str, source: str, error: Exception) -> BackboneError:

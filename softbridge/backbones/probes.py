@@ -83,7 +83,7 @@ def agrees(candidate: tuple[str, str], spec: BackboneSpec) -> bool:
 def key(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> str:
     """Return a name for what the measurement depends on."""
     chip = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
-    config = model.config
+    config = model.config.get_text_config()
     shape = (config.model_type, config.hidden_size, config.num_hidden_layers)
     facts = (
         chip,
@@ -100,7 +100,7 @@ def key(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> str:
 def measure(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> Choice:
     """Time a small training step of each pair, alternating, and return the fastest."""
     times: dict[tuple[str, str], float] = {}
-    body = model.base_model
+    body = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
     started = time.perf_counter()
     while len(times) < len(pairs) or time.perf_counter() - started < PROBE_SECONDS:
         for pair in pairs:

@@ -8,6 +8,7 @@ means the same in a PEFT adapter, which puts it first. The mean over tokens neve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -47,11 +48,15 @@ class SentenceBackbone(Backbone):
 
     def encode(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return unit embeddings `[B, H]` in float32."""
-        inputs, pooled = self.join(batch, prompt)
-        hidden = self.model(**inputs).last_hidden_state.float()
-        weight = pooled.unsqueeze(-1).float()
+        hidden, pooled = self.hidden(batch, prompt)
+        hidden, weight = hidden.float(), pooled.unsqueeze(-1).float()
         mean = (hidden * weight).sum(1) / weight.sum(1).clamp_min(1.0)
         return torch.nn.functional.normalize(mean, dim=-1)
+
+    def hidden(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the last block's states `[B, P + T, H]`, and 1 where a token of the text (or [CLS]) stands."""
+        inputs, pooled = self.join(batch, prompt)
+        return self.model.base_model(**inputs).last_hidden_state, pooled
 
     def join(self, batch: Batch, prompt: Injection | None) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""
@@ -62,15 +67,31 @@ class SentenceBackbone(Backbone):
             return {"inputs_embeds": text, "attention_mask": batch.mask}, batch.mask
         virtual = prompt.tokens.to(text.dtype)
         rows, length = virtual.shape[:2]
-        states = torch.cat([text[:, :1], virtual, text[:, 1:]], dim=1)
+        first = self.before_prompt
+        states = torch.cat([text[:, :first], virtual, text[:, first:]], dim=1)
         seen = batch.mask.new_ones(rows, length)
-        mask = torch.cat([batch.mask[:, :1], seen, batch.mask[:, 1:]], dim=1)
-        pooled = torch.cat([batch.mask[:, :1], 0 * seen, batch.mask[:, 1:]], dim=1)
+        mask = torch.cat([batch.mask[:, :first], seen, batch.mask[:, first:]], dim=1)
+        pooled = torch.cat([batch.mask[:, :first], 0 * seen, batch.mask[:, first:]], dim=1)
         return {"inputs_embeds": states, "attention_mask": mask, "position_ids": self.positions(mask, length)}, pooled
+
+    @property
+    def before_prompt(self) -> int:
+        """Return how many slots stand before the prompt: [CLS]'s, or none where attention is local.
+
+        ModernBERT's local attention goes by slots and its rotation by positions, so there the two must not differ.
+        """
+        return 0 if "sliding_attention" in (getattr(self.config, "layer_types", None) or ()) else 1
 
     def positions(self, mask: torch.Tensor, length: int) -> torch.Tensor:
         """Return `[P, 0 .. P-1, P+1 ..]` for each row, behind the model's own offset (RoBERTa counts from 2)."""
-        offset = self.model.config.pad_token_id + 1 if "roberta" in self.model.config.model_type else 0
         order = torch.arange(mask.shape[1], device=mask.device)
-        order[0], order[1 : length + 1] = length, torch.arange(length, device=mask.device)
-        return (order + offset).expand_as(mask)
+        if self.before_prompt:
+            order[0], order[1 : length + 1] = length, torch.arange(length, device=mask.device)
+        return (order + self.first_position).expand_as(mask)
+
+    @cached_property
+    def first_position(self) -> int:
+        """Return the first token's position: behind that of padding, where the model's positions have one."""
+        tables = (part for name, part in self.model.named_modules() if name.endswith("position_embeddings"))
+        padding = getattr(next(tables, None), "padding_idx", None)
+        return 0 if padding is None else padding + 1

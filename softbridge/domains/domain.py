@@ -28,8 +28,8 @@ class Domain:
     Arguments:
         data: a file (.csv .tsv .jsonl .json .parquet), an asset ("vader/movies"), `hub:org/name[:config][@revision]`,
             a folder of `save_to_disk`, or a data set in memory.
-        labels: class name to label words (causal LM) or label description (sentence encoder), in class order.
-        template: a text whose `{slots}` are columns.
+        labels: class name to label words (language models) or label description (sentence encoder), in class order.
+        template: a text whose `{slots}` are columns; `{mask}` is where a masked language model guesses.
         columns: the name of a slot, or of the label, to the column in the data, where they differ.
         label: the label column; None for a domain without labels.
         classes: raw label value to class name, where the data's values are not class names already.

@@ -1,4 +1,7 @@
-"""Templates: a text with named slots, filled from a row's columns."""
+"""Templates: a text with named slots, filled from a row's columns.
+
+The slot `{mask}` is no column: it stays in the text, where a masked language model guesses the label word.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from softbridge.batch import MASK
 from softbridge.errors import DataError
+
+WORD = MASK.strip("{}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,8 @@ class Template:
         """Take a template apart; `{{` and `}}` stand for braces.
 
         Raises:
-            DataError: when a brace stands alone, there is no slot, or a slot is more than a name.
+            DataError: when a brace stands alone, there is no slot but `{mask}` or that twice, or a slot is more than
+                a name.
 
         Example:
             >>> Template.parse("{{{title}}} {text}").slots
@@ -45,12 +52,14 @@ class Template:
         template = cls(tuple((literal, slot) for literal, slot, _, _ in parts))
         if not template.slots:
             raise _refused(text, "there is no slot, so that all rows would read the same")
+        if [slot for _, slot in template.pieces].count(WORD) > 1:
+            raise _refused(text, f"{MASK} stands there more than once")
         return template
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Return the slots' names, each once, in order."""
-        return tuple(dict.fromkeys(slot for _, slot in self.pieces if slot is not None))
+        """Return the names of the slots that columns fill, each once, in order."""
+        return tuple(dict.fromkeys(slot for _, slot in self.pieces if slot is not None and slot != WORD))
 
     def fill(self, cells: Mapping[str, Sequence[str | None]]) -> list[str]:
         """Return one text a row; empty where all of the row's cells are blank.
@@ -61,6 +70,8 @@ class Template:
         Example:
             >>> Template.parse("{title}: {text}").fill({"title": ["A", None, " "], "text": ["b", "{c}", None]})
             ['A: b', ': {c}', '']
+            >>> Template.parse("{text} It was {mask}.").fill({"text": ["Fine."]})
+            ['Fine. It was {mask}.']
         """
         slots = self.slots
         rows = zip(*(cells[slot] for slot in slots), strict=True)
@@ -69,7 +80,9 @@ class Template:
     def _fill_row(self, row: Mapping[str, str | None]) -> str:
         if not any(cell and cell.strip() for cell in row.values()):
             return ""
-        return "".join(literal + ((row[slot] or "") if slot is not None else "") for literal, slot in self.pieces)
+        # A cell that happens to spell the mask's slot is a text like any other.
+        told = {slot: (cell or "").replace(MASK, f"{{ {WORD} }}") for slot, cell in row.items()} | {WORD: MASK}
+        return "".join(literal + (told[slot] if slot is not None else "") for literal, slot in self.pieces)
 
 
 def _refused(text: str, problem: str) -> DataError:

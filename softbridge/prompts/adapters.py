@@ -18,11 +18,26 @@ from softbridge.errors import PromptError, nearest
 from softbridge.injection import Injection
 from softbridge.prompts.card import Card
 
-TASKS: Mapping[str, str] = MappingProxyType({"causal": "CAUSAL_LM", "sentence": "FEATURE_EXTRACTION"})
+# PEFT knows no task of masked words. Its feature extraction hands the joined embeddings to whatever model it wraps, so
+# around a model with a head for masked words it computes that head's scores; only `AutoPeftModel` would look for a
+# model without the head.
+TASKS: Mapping[str, str] = MappingProxyType(
+    {
+        "causal": "CAUSAL_LM",
+        "sentence": "FEATURE_EXTRACTION",
+        "masked": "FEATURE_EXTRACTION",
+        "seq2seq": "SEQ_2_SEQ_LM",
+    }
+)
 
 
 def refusal(prompt: Injection, card: Card) -> str | None:
     """Return why PEFT has no adapter for this prompt, or None where it has."""
+    if prompt.head is not None or card.kind.endswith("_classifier"):
+        return (
+            "PEFT keeps a classifier's head inside a model of transformers' own class, which pools a virtual token "
+            "(encoders) or cannot see where a text ends (decoders): it would be another classifier"
+        )
     if prompt.tokens is None or set(prompt.parts) != {"tokens"}:
         return f"PEFT has no adapter of {' and '.join(sorted(prompt.parts))}"
     if prompt.block:

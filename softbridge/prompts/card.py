@@ -19,7 +19,7 @@ class Card:
     Arguments:
         backbone: the backbone's hub id, or the folder it was loaded from.
         revision: the backbone's revision, where it has one.
-        kind: the backbone's kind, `causal` or `sentence`.
+        kind: the backbone's kind, a name of `softbridge ls backbones`.
         layers: K, the backbone's number of blocks.
         heads: the backbone's number of attention heads.
         tokenizer: sha256 of the tokenizer.
@@ -36,7 +36,7 @@ class Card:
         optimiser: the optimiser's name and settings.
         scores: what it scored, by metric.
         versions: the versions of softbridge and the libraries, by name.
-        settings: how the backbone was run: temperature, max_length.
+        settings: how the backbone was run: temperature, pooling, max_length.
         prompt: the kind of prompt that was trained.
         block: the index of the block that its tokens enter before; 0 is the input.
         schema: the number of this form.

@@ -12,6 +12,7 @@ from softbridge.domains.templates import Template
 from softbridge.errors import DataError
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
+from softbridge.recipe.pairs import at, check_pairs
 from softbridge.recipe.schema import Arm
 
 FOLDER = re.compile(r"\w[\w .-]*")
@@ -28,6 +29,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         for name, domain in parts[section].items():
             if domain is not None:
                 check_domain((section, name), domain, document)
+    check_pairs(parts, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing:
         check_classes(parts["sources"], parts["targets"], document)
@@ -87,12 +89,6 @@ def check_classes(
         if domain is not None and other is not None and document.sound(stands):
             seen = f"has the classes {', '.join(classes)}, but the source {other} has {', '.join(given[other])}"
             document.note(stands, seen, "give both the same class names in the same order")
-
-
-def at(path: tuple[str, str], key: str, document: Document) -> Steps:
-    """Return where a domain's key stands: in the domain itself, or in the shared `domain`."""
-    own, shared = (*path, key), ("domain", key)
-    return shared if own not in document.places and shared in document.places else own
 
 
 def _attempt(attempt: Callable[[], object], path: Steps, document: Document) -> None:

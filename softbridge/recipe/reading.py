@@ -14,7 +14,7 @@ from softbridge.engine.plan import Plan
 from softbridge.errors import RecipeError
 from softbridge.prompts.base import PromptKind
 from softbridge.prompts.table import PROMPTS
-from softbridge.recipe import checks, places
+from softbridge.recipe import checks, pairs, places
 from softbridge.recipe.document import Document, Steps, parse
 from softbridge.recipe.fields import built, complete, keys, meant, valid
 from softbridge.recipe.schema import Arm, Budget, Recipe, Training
@@ -146,7 +146,7 @@ class _Sections:
     def domain(self, path: tuple[str, str], values: Section) -> Domain | None:
         given = self.shared | valid(Domain, values, path, self.document)
         if "data" in given:
-            stands = checks.at(path, "data", self.document)
+            stands = pairs.at(path, "data", self.document)
             given["data"] = places.data(given["data"], self.folder, stands, self.document)
         return built(Domain, given, path, self.document)
 

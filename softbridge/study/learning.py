@@ -164,7 +164,7 @@ def make_card(
     validation: dict[str, float],
 ) -> Card:
     """Return the card of one prompt."""
-    backbone, config = materials.backbone, materials.backbone.model.config
+    backbone, config = materials.backbone, materials.backbone.config
     facts = provenance(backbone.device, materials.accelerator.num_processes)
     return Card(
         backbone=backbone.hub_id or backbone.spec.name,
@@ -188,5 +188,5 @@ def make_card(
         versions={name: facts[name] for name in ("softbridge", *PACKAGES)},
         prompt=materials.recipe.prompt.name,
         block=prompt.block,
-        settings={"temperature": backbone.spec.temperature, "max_length": backbone.spec.max_length},
+        settings={name: getattr(backbone.spec, name) for name in ("temperature", "pooling", "max_length")},
     )

@@ -20,6 +20,7 @@ from softbridge.domains.domain import OpenDomain
 from softbridge.errors import DataError
 from softbridge.injection import Space
 from softbridge.recipe import Recipe
+from softbridge.recipe.pairs import refuse_impossible
 from softbridge.recipe.schema import plain
 from softbridge.seeding import derive
 
@@ -55,6 +56,7 @@ class Materials:
         self.targets = {name: spec.open(name, resolve) for name, spec in recipe.targets.items()}
         with accelerator.local_main_process_first():
             self.backbone = load_backbone(recipe.backbone)
+        refuse_impossible(self.backbone.kind, recipe)
         self.before = self.backbone.fingerprint()
         self.bound: tuple[str, ...] = ()
         self.known: Space | None = None
@@ -104,7 +106,9 @@ class Materials:
             "weights": self.before,
             "precision": described["precision"],
             "attention": described["attention"],
+            "kind": described["kind"],
             "temperature": spec.temperature,
+            "pooling": spec.pooling,
             "max_length": spec.max_length,
             "prompt": {"kind": self.recipe.prompt.name, **plain(self.recipe.prompt)},
             "seeds": list(self.recipe.seeds),

@@ -61,4 +61,5 @@ def filled(template: str, texts: Sequence[str]) -> list[str]:
 def spec_of(card: Card) -> BackboneSpec:
     """Return the spec of the backbone that a card names; a catalogue model goes by its catalogue name."""
     known = {entry.hub_id: name for name, entry in ASSETS.items() if entry.kind == "model"}
-    return BackboneSpec(name=known.get(card.backbone, card.backbone), **card.settings)
+    name = known.get(card.backbone, card.backbone)
+    return BackboneSpec(**{"name": name, "kind": card.kind or None, **card.settings})

@@ -1,5 +1,7 @@
 """What every backbone promises, and what today's libraries get wrong."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -19,24 +21,29 @@ def rows(backbone, count=6):
 
 
 def prompt(backbone, count, length=4):
-    states = torch.randn(1, length, backbone.table.shape[1], generator=torch.Generator().manual_seed(0)) * 0.3
-    return Injection(states.expand(count, -1, -1))
+    """Return virtual tokens, and a head where the backbone reads one; of length 0 the head alone, or nothing."""
+    draw, space = torch.Generator().manual_seed(0), backbone.space()
+    parts = {"tokens": torch.randn(1, length, space.width, generator=draw) * 0.3} if length else {}
+    if space.head:
+        parts |= {"head": torch.randn(1, 2, space.head, generator=draw), "head_bias": torch.randn(1, 2, generator=draw)}
+    return Injection(**parts).each(lambda part: part.expand(count, *part.shape[1:])) if parts else None
 
 
 @pytest.mark.parametrize("length", [0, 1, 4])
 def test_a_row_in_a_padded_batch_equals_the_row_alone(backbone, length):
     every = rows(backbone)
-    together = backbone.score(backbone.batch(every), prompt(backbone, len(every), length) if length else None)
+    together = backbone.score(backbone.batch(every), prompt(backbone, len(every), length))
     for i in range(len(every)):
-        alone = backbone.score(backbone.batch(every.take([i])), prompt(backbone, 1, length) if length else None)
+        alone = backbone.score(backbone.batch(every.take([i])), prompt(backbone, 1, length))
         torch.testing.assert_close(together[i : i + 1], alone, atol=1e-5, rtol=1e-5)
 
 
 def test_the_prompt_changes_the_scores_and_gets_a_gradient_on_every_row(backbone):
     every = rows(backbone)
-    states = prompt(backbone, len(every)).tokens.clone().requires_grad_()
-    scores = backbone.score(backbone.batch(every), Injection(states))
-    plain = backbone.score(backbone.batch(every), None)
+    made = prompt(backbone, len(every))
+    states = made.tokens.clone().requires_grad_()
+    scores = backbone.score(backbone.batch(every), replace(made, tokens=states))
+    plain = backbone.score(backbone.batch(every), prompt(backbone, len(every), 0))
     assert (scores - plain).abs().max() > 1e-3
     scores[:, 0].sum().backward()
     assert (states.grad.abs().amax(-1) > 0).all(), "a virtual token without gradient would be a dead row"
@@ -44,8 +51,9 @@ def test_the_prompt_changes_the_scores_and_gets_a_gradient_on_every_row(backbone
 
 def test_training_leaves_the_weights_alone(backbone):
     before = backbone.fingerprint()
-    states = prompt(backbone, 6).tokens.clone().requires_grad_()
-    backbone.score(backbone.batch(rows(backbone)), Injection(states)).sum().backward()
+    made = prompt(backbone, 6)
+    states = made.tokens.clone().requires_grad_()
+    backbone.score(backbone.batch(rows(backbone)), replace(made, tokens=states)).sum().backward()
     assert backbone.fingerprint() == before
     assert not any(p.requires_grad or p.grad is not None for p in backbone.model.parameters())
 
@@ -61,8 +69,9 @@ def test_a_bfloat16_backbone_keeps_the_prompt_in_float32(backbone):
     exact = backbone.score(backbone.batch(rows(backbone)), prompt(backbone, 6))
     backbone.model.to(torch.bfloat16)
     backbone.bind(backbone.words)
-    states = prompt(backbone, 6).tokens.clone().requires_grad_()
-    scores = backbone.score(backbone.batch(rows(backbone)), Injection(states))
+    made = prompt(backbone, 6)
+    states = made.tokens.clone().requires_grad_()
+    scores = backbone.score(backbone.batch(rows(backbone)), replace(made, tokens=states))
     scores.sum().backward()
     assert scores.dtype == states.grad.dtype == torch.float32
     assert (scores - exact).abs().max() < 0.1 * exact.abs().max()

@@ -1,0 +1,95 @@
+"""An encoder-decoder: a class's score is the decoder's log-likelihood of its label words.
+
+The prompt stands before the text on the encoder's side, and nowhere else, so every virtual token is read. Rows are
+padded on the right: the prompt's places, counted (BART) or relative (T5), are those of a row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from transformers.modeling_outputs import BaseModelOutput
+
+from softbridge.backbones.base import Backbone
+from softbridge.backbones.heads import answers, before_head, likelihood, logits
+from softbridge.batch import Batch
+from softbridge.errors import BackboneError
+from softbridge.injection import Injection
+
+
+class Seq2SeqBackbone(Backbone):
+    """Score a text by `log p(label words of y | x)` of the decoder.
+
+    Where every class is one token, the scores are the head's rows of these tokens; otherwise each class's
+    log-likelihoods are summed. The decoder opens as it was trained to: with its start token, and with the special
+    tokens that the tokenizer puts before a target (BART's `<s>`).
+
+    *Reference*: Lester, Al-Rfou, Constant. The Power of Scale for Parameter-Efficient Prompt Tuning. EMNLP 2021.
+    """
+
+    kind: ClassVar[str] = "seq2seq"
+    side: ClassVar[str] = "right"
+    loader: ClassVar[str] = "AutoModelForSeq2SeqLM"
+
+    def bind(self, words: Sequence[str]) -> None:
+        """Tokenise the label words once."""
+        self.words = tuple(words)
+        self.answers = answers(words, self.word_ids)
+        start = self.model.generation_config.decoder_start_token_id
+        start = self.model.config.decoder_start_token_id if start is None else start
+        if start is None:
+            raise BackboneError(
+                f"the model '{self.spec.name}' does not say which token its decoder starts with",
+                "decoder_start_token_id in its config.json or generation_config.json",
+                "add it to the model's files",
+            )
+        self.opening = [start, *self.special_before(words[0], self.answers[0])]
+
+    def special_before(self, word: str, told: Sequence[int]) -> list[int]:
+        """Return the special tokens that stand before a target."""
+        whole = self.tokenizer(text_target=word)["input_ids"]
+        places = range(len(whole) - len(told) + 1)
+        return whole[: next((i for i in places if whole[i : i + len(told)] == list(told)), 0)]
+
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return a text's ids with the encoder's special tokens, cut to `max_length`."""
+        return self.tokenizer(list(texts), truncation=True, max_length=self.spec.max_length)["input_ids"]
+
+    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return the classes' scores `[B, C]`; the encoder runs once for all of them."""
+        self.require_words()
+        states, mask = self.encode(batch, prompt)
+        if all(len(told) == 1 for told in self.answers):
+            last = self.decode(states, mask, self.opening)[:, -1]
+            return logits(self.model, last, [told[0] for told in self.answers])
+        each = []
+        for told in self.answers:
+            read = self.decode(states, mask, [*self.opening, *told[:-1]])[:, -len(told) :]
+            each.append(likelihood(self.model, read, told))
+        return torch.stack(each, dim=1)
+
+    def encode(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the encoder's states `[B, P + T, H]` of the joined rows, and their mask."""
+        inputs = self.join(batch, prompt)
+        return self.model.get_encoder()(**inputs).last_hidden_state, inputs["attention_mask"]
+
+    def decode(self, states: torch.Tensor, mask: torch.Tensor, told: Sequence[int]) -> torch.Tensor:
+        """Return what the head reads `[B, L, H]` after each of the tokens that the decoder was told."""
+        return before_head(
+            self.model,
+            encoder_outputs=BaseModelOutput(last_hidden_state=states),
+            attention_mask=mask,
+            decoder_input_ids=torch.tensor(told, device=mask.device).expand(len(mask), -1),
+            use_cache=False,
+        )
+
+    def join(self, batch: Batch, prompt: Injection | None) -> dict[str, Any]:
+        """Return the encoder's inputs for `[prompt; text; padding]`."""
+        states, mask = self.read(batch.input_ids, batch.mask, prompt), batch.mask
+        if prompt is not None and prompt.tokens is not None:
+            virtual = prompt.tokens.to(states.dtype)
+            states = torch.cat([virtual, states], dim=1)
+            mask = torch.cat([mask.new_ones(virtual.shape[:2]), mask], dim=1)
+        return {"inputs_embeds": states, "attention_mask": mask}
