@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -71,6 +71,7 @@ class Adept:
 
     name: ClassVar[str] = "adept"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens", "down", "down_bias", "up", "up_bias"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "ADePT: Adaptive Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning. ICLR 2025. arXiv 2501.03291."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -66,6 +66,7 @@ class Decomposed:
 
     name: ClassVar[str] = "decomposed"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "Wang, Panda, Karlinsky, Feris, Sun, Kim. Multitask Prompt Tuning Enables Parameter-Efficient Transfer "
         "Learning. ICLR 2023."

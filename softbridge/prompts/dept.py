@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -77,6 +77,7 @@ class Dept:
 
     name: ClassVar[str] = "dept"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens", "offset"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "Shi, Lipani. DePT: Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning. ICLR 2024."
     )

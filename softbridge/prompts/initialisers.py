@@ -225,8 +225,8 @@ def _rows(space: Space, ids: Sequence[int]) -> torch.Tensor:
     return space.table.detach()[torch.as_tensor(ids, dtype=torch.long)].float()
 
 
-def _sample(space: Space, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the rows `[count, H]` of common tokens drawn by chance, different ones where there are enough."""
+def common_ids(space: Space, count: int, generator: torch.Generator) -> list[int]:
+    """Return common tokens drawn by chance, different ones where there are enough."""
     common = space.common[:COMMON]
     if not common:
         raise PromptError(
@@ -238,7 +238,12 @@ def _sample(space: Space, count: int, generator: torch.Generator) -> torch.Tenso
         chosen = torch.randperm(len(common), generator=generator)[: max(count, 0)]
     else:
         chosen = torch.randint(len(common), (count,), generator=generator)
-    return _rows(space, [common[i] for i in chosen.tolist()])
+    return [common[i] for i in chosen.tolist()]
+
+
+def _sample(space: Space, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return the rows `[count, H]` of common tokens drawn by chance."""
+    return _rows(space, common_ids(space, count, generator))
 
 
 def _token_ids(space: Space, words: str | None, what: str, fix: str) -> list[int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 
@@ -65,6 +67,7 @@ class LowRank:
 
     name: ClassVar[str] = "low_rank"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "Xiao, Xu, Li, Lu, Li. Decomposed Prompt Tuning via Low-Rank Reparameterization. Findings of EMNLP 2023."
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 import torch
 
@@ -79,6 +81,7 @@ class PTuning:
 
     name: ClassVar[str] = "p_tuning"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 0.001})
     reference: ClassVar[str] = (
         "Liu, Zheng, Du, Ding, Qian, Yang, Tang. GPT Understands, Too. 2021. arXiv 2103.10385 (AI Open 2023)."
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 
@@ -92,6 +94,7 @@ class Residual:
 
     name: ClassVar[str] = "residual"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 0.003})
     reference: ClassVar[str] = (
         "Razdaibiedina, Mao, Hou, Khabsa, Lewis, Ba, Almahairi. Residual Prompt Tuning: Improving Prompt Tuning with "
         "Residual Reparameterization. Findings of ACL 2023."

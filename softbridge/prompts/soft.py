@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 
@@ -56,6 +58,7 @@ class Soft:
 
     name: ClassVar[str] = "soft"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "Lester, Al-Rfou, Constant. The Power of Scale for Parameter-Efficient Prompt Tuning. EMNLP 2021."
     )

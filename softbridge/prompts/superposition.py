@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 
@@ -63,6 +65,7 @@ class Superposition:
 
     name: ClassVar[str] = "superposition"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "Ali Sadraei Javaheri, Asgari, McHardy, Rabiee. SuperPos-Prompt: Enhancing Soft Prompt Tuning of Language "
         "Models with Superposition of Multi Token Embeddings. 2024. arXiv 2406.05279."

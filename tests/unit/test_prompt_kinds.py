@@ -74,7 +74,10 @@ def test_every_kind_keeps_the_contract(name, backbone):
 
 
 def test_every_kind_starts_at_the_scale_of_the_embeddings(name, backbone):
-    tokens = kind(name).build(backbone.space(), draw()).bake().tokens
+    made = kind(name).build(backbone.space(), draw()).bake()
+    if made.block or made.tokens is None:
+        pytest.skip("it enters above the input, where states have another scale")
+    tokens = made.tokens
     size = tokens.square().mean().sqrt() / backbone.table.square().mean().sqrt()
     assert 0.3 < size < 3, size
 
