@@ -197,17 +197,23 @@ def blocks(body: Any) -> torch.nn.ModuleList:
     return lists[0]
 
 
+def blocks_above(body: Any, block: int) -> torch.nn.ModuleList:
+    """Return the list of the model's blocks, where block k is one that tokens can enter before."""
+    every = blocks(body)
+    if not 0 < block < len(every):
+        raise BackboneError(
+            f"a prompt is to enter before block {block}",
+            f"a block from 1 to {len(every) - 1}",
+            "write block: with one of these, or use the kind soft, which enters at the input",
+        )
+    return every
+
+
 @contextmanager
 def entered(body: Any, block: int, states: torch.Tensor) -> Iterator[None]:
     """Let the model's block k read these states, and pass the blocks below by."""
-    every = blocks(body)
+    every = blocks_above(body, block)
     own = list(every)
-    if not 0 < block < len(own):
-        raise BackboneError(
-            f"a prompt is to enter before block {block}",
-            f"a block from 1 to {len(own) - 1}",
-            "write block: with one of these, or use the kind soft, which enters at the input",
-        )
     try:
         for i in range(block):
             every[i] = Passed(own[i])
@@ -220,7 +226,7 @@ def entered(body: Any, block: int, states: torch.Tensor) -> Iterator[None]:
 
 def states_below(body: Any, block: int, inputs: dict[str, Any]) -> torch.Tensor:
     """Return the states `[B, T, H]` that block k would read; the blocks from k on are not run."""
-    every = blocks(body)
+    every = blocks_above(body, block)
     own = every[block]
     try:
         every[block] = Stopped(own)

@@ -38,7 +38,10 @@ def refusal(prompt: Injection, card: Card) -> str | None:
             "PEFT keeps a classifier's head inside a model of transformers' own class, which pools a virtual token "
             "(encoders) or cannot see where a text ends (decoders): it would be another classifier"
         )
-    if prompt.tokens is None or set(prompt.parts) != {"tokens"}:
+    if set(prompt.parts) == {"keys", "values"}:
+        causal = card.kind == "causal"
+        return None if causal else "PEFT hands a prefix over as a cache, which only a causal model reads"
+    if set(prompt.parts) != {"tokens"}:
         return f"PEFT has no adapter of {' and '.join(sorted(prompt.parts))}"
     if prompt.block:
         return f"PEFT's virtual tokens enter at the input, these before block {prompt.block}"
@@ -50,7 +53,7 @@ def write(folder: Path, prompt: Injection, card: Card) -> None:
 
     Arguments:
         folder: where the two files go.
-        prompt: the baked prompt of one row, with tokens `[1, P, H]`.
+        prompt: the baked prompt of one row, with tokens `[1, P, H]`, or with keys and values `[1, K, G, P, D]`.
         card: tells the backbone's name, kind, layers and heads.
 
     Raises:
@@ -64,23 +67,36 @@ def write(folder: Path, prompt: Injection, card: Card) -> None:
         ...     sorted(file.name for file in Path(folder).iterdir())
         ['adapter_config.json', 'adapter_model.safetensors']
     """
-    assert prompt.tokens is not None
-    from peft import PromptTuningConfig  # takes seconds, and only saving needs it
+    from peft import PrefixTuningConfig, PromptTuningConfig  # takes seconds, and only saving needs it
 
-    config = PromptTuningConfig(
+    kind: type[PromptTuningConfig | PrefixTuningConfig] = PromptTuningConfig
+    table, width, heads = prompt.tokens, card.width, card.heads
+    if table is None:
+        assert prompt.keys is not None
+        kind, table, heads = PrefixTuningConfig, prefix_table(prompt), prompt.keys.shape[2]
+        width = heads * prompt.keys.shape[4]
+    config = kind(
         task_type=_task(card.kind),
         inference_mode=True,
         base_model_name_or_path=card.backbone,
         revision=card.revision,
         num_virtual_tokens=card.length,
-        token_dim=card.width,
+        token_dim=width,
         num_layers=card.layers,
-        num_attention_heads=card.heads,
+        num_attention_heads=heads,
         num_transformer_submodules=1,
     )
     config.save_pretrained(str(folder))
-    table = prompt.tokens[0].detach().to("cpu", torch.float32).contiguous()
+    table = table[0].detach().to("cpu", torch.float32).contiguous()
     save_file({"prompt_embeddings": table}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def prefix_table(prompt: Injection) -> torch.Tensor:
+    """Return PEFT's table `[1, P, K * 2 * G * D]` of a prefix: keys and values of a layer side by side."""
+    assert prompt.keys is not None
+    assert prompt.values is not None
+    both = torch.stack([prompt.keys, prompt.values], dim=2)  # [1, K, 2, G, P, D]
+    return both.permute(0, 4, 1, 2, 3, 5).flatten(2)
 
 
 def _task(kind: str) -> str:
