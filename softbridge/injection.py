@@ -135,6 +135,7 @@ class Space:
         depth: D, the width of a head.
         rows: T, the most tokens of a text.
         cache: token ids to the keys and values `[K, G, P, D]` that the backbone computes for them.
+        states: token ids and a block's index to the states `[P, H]` that the tokens have before that block.
         head: the width of what a linear head reads, where the backbone reads its classes from one.
     """
 
@@ -147,6 +148,7 @@ class Space:
     depth: int = 0
     rows: int = 0
     cache: Callable[[Sequence[int]], tuple[torch.Tensor, torch.Tensor]] | None = None
+    states: Callable[[Sequence[int], int], torch.Tensor] | None = None
     head: int | None = None
 
     @property

@@ -7,6 +7,8 @@ would have drawn alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -31,3 +33,19 @@ def generator(seed: int, *names: str | int) -> torch.Generator:
         True
     """
     return torch.Generator().manual_seed(derive(seed, *names))
+
+
+@contextmanager
+def drawing_from(generator: torch.Generator) -> Iterator[None]:
+    """Let what draws from torch's global generator (a new layer's weights) draw from this one instead.
+
+    Example:
+        >>> with drawing_from(torch.Generator().manual_seed(0)):
+        ...     first = torch.nn.Linear(2, 2).weight
+        >>> with drawing_from(torch.Generator().manual_seed(0)):
+        ...     torch.equal(torch.nn.Linear(2, 2).weight, first)
+        True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        yield

@@ -142,15 +142,15 @@ def roberta() -> RobertaForMaskedLM:
 
 
 def modernbert() -> ModernBertForMaskedLM:
-    """Return a ModernBERT: rotary positions, and one block of local attention, 4 tokens to each side."""
+    """Return a ModernBERT: rotary positions, and a block of local attention, 4 tokens to each side."""
     torch.manual_seed(0)
     config = ModernBertConfig(
-        **SIZES,
+        **{**SIZES, "num_hidden_layers": 3},
         **TOKENS,
         **LONG,
         cls_token_id=1,
         sep_token_id=2,
-        layer_types=["full_attention", "sliding_attention"],
+        layer_types=["full_attention", "sliding_attention", "full_attention"],
         local_attention=8,
         initializer_range=0.3,
         initializer_cutoff_factor=2.0,

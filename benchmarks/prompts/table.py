@@ -37,7 +37,9 @@ def row(record):
 def main(folders):
     """Print the table."""
     records = [record for folder in folders for record in read([Path(folder)])]
-    lines = dict.fromkeys(row(record) for record in sorted(records, key=lambda r: r.arm))  # no prompt is the same in all
+    lines = dict.fromkeys(
+        row(record) for record in sorted(records, key=lambda r: r.arm)
+    )  # no prompt is the same in all
     print("| prompt | backbone | test accuracy | test loss | validation loss | parameters | rows/s | learning rate |")
     print("|---|---|---|---|---|---|---|---|")
     print("\n".join(lines))

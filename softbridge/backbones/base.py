@@ -11,11 +11,17 @@ from typing import Any, ClassVar, Literal
 
 import torch
 
+from softbridge.backbones.entrances import keys_and_values, states_below
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, Space
 
 Kind = Literal["sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier"]
+
+
+INPUT = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"})  # what enters at the input
+ABOVE = frozenset({"keys", "values", "block"})  # what enters above it
+KEPT_BYTES = 1 << 30  # of states below a late prompt
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class Backbone(ABC):
     kind: ClassVar[str]
     side: ClassVar[str]
     loader: ClassVar[str]  # the transformers class that loads it
-    takes: ClassVar[frozenset[str]] = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"})
+    takes: ClassVar[frozenset[str]] = INPUT
     chosen: str = "as the recipe says"
     hub_id: str = ""
     revision: str = ""
@@ -75,6 +81,7 @@ class Backbone(ABC):
         self.tokenizer = tokenizer
         self.spec = replace(spec, kind=self.kind)  # type: ignore[arg-type]
         self.words: tuple[str, ...] = ()
+        self.kept: dict[tuple[tuple[int, ...], int, int], torch.Tensor] = {}
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
     @abstractmethod
@@ -116,12 +123,41 @@ class Backbone(ABC):
         """Return the tokens' embeddings as the first block reads them, `[B, T, H]`."""
         return self.model.get_input_embeddings()(input_ids)
 
+    @property
+    def first_position(self) -> int:
+        """Return the first token's position."""
+        return 0
+
     def read(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
-        """Return the text's embeddings `[B, T, H]` with what the prompt adds to them."""
+        """Return the text's states `[B, T, H]` where the prompt enters, with what the prompt adds to embeddings."""
+        if prompt is not None and prompt.block:
+            return self.below(input_ids, mask, prompt)
         states = self.embed(input_ids)
         if prompt is None or prompt.offset is prompt.down is None:
             return states
         return altered(states, mask, prompt)
+
+    def below(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection) -> torch.Tensor:
+        """Return the text's states `[B, T, H]` before the prompt's block: no prompt is in them, so rows are kept.
+
+        Every row is computed alone, so that what is kept does not depend on which rows came together.
+        """
+        states = torch.zeros(*input_ids.shape, self.table.shape[1], device=self.device, dtype=self.table.dtype)
+        for i, (ids, seen) in enumerate(zip(input_ids, mask.bool(), strict=True)):
+            states[i, seen] = self.row_below(tuple(ids[seen].tolist()), prompt.block, prompt.length)
+        return states
+
+    def row_below(self, ids: tuple[int, ...], block: int, length: int) -> torch.Tensor:
+        """Return one row's states `[T, H]` before a block, behind P places that are the prompt's."""
+        key = (ids, block, length)
+        if key not in self.kept:
+            row = torch.tensor([ids], device=self.device)
+            positions = torch.arange(len(ids), device=self.device).unsqueeze(0) + length + self.first_position
+            inputs = {"inputs_embeds": self.embed(row), "attention_mask": torch.ones_like(row)}
+            self.kept[key] = states_below(self.model.base_model, block, {**inputs, "position_ids": positions})[0]
+            if len(self.kept) * self.kept[key].nbytes > KEPT_BYTES:
+                self.kept.pop(next(iter(self.kept)))
+        return self.kept[key]
 
     def batch(self, rows: Rows) -> Batch:
         """Pad rows on the backbone's side and move them to its device."""
@@ -140,7 +176,15 @@ class Backbone(ABC):
             groups=getattr(config, "num_key_value_heads", None) or heads,
             depth=getattr(config, "head_dim", None) or config.hidden_size // heads,
             rows=self.spec.max_length,
+            cache=self.cache,
+            states=lambda ids, block: self.row_below(tuple(ids), block, 0).float().cpu().clone(),
         )
+
+    def cache(self, ids: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the keys and values `[K, G, P, D]` of a text's P tokens."""
+        row = torch.tensor([list(ids)], device=self.device)
+        inputs = {"inputs_embeds": self.embed(row), "attention_mask": torch.ones_like(row)}
+        return keys_and_values(self.model.base_model, inputs)
 
     def word_ids(self, text: str) -> list[int]:
         """Return a text's token ids without special tokens."""

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from softbridge.backbones.base import Backbone
+from softbridge.backbones.base import ABOVE, INPUT, Backbone
+from softbridge.backbones.entrances import last_states
 from softbridge.backbones.heads import answers
 from softbridge.batch import Batch
 from softbridge.injection import Injection
@@ -29,6 +30,7 @@ class CausalBackbone(Backbone):
     kind: ClassVar[str] = "causal"
     side: ClassVar[str] = "left"
     loader: ClassVar[str] = "AutoModelForCausalLM"
+    takes: ClassVar[frozenset[str]] = INPUT | ABOVE
 
     def bind(self, words: Sequence[str]) -> None:
         """Tokenise the label words once."""
@@ -64,14 +66,16 @@ class CausalBackbone(Backbone):
 
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states `[B, P + T, H]` of the joined rows."""
-        return self.model.base_model(**self.join(input_ids, mask, prompt), use_cache=False).last_hidden_state
+        inputs = {**self.join(input_ids, mask, prompt), "use_cache": False}
+        return last_states(self.model.base_model, inputs, prompt)
 
     def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, Any]:
         """Return the model's inputs for `[padding; prompt; text]`."""
         states = self.read(input_ids, mask, prompt)
         if prompt is not None and prompt.tokens is not None:
             states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
-        position_ids = (mask.cumsum(1) - 1).clamp_min(0)
+        behind = prompt.length if prompt is not None and prompt.keys is not None else 0
+        position_ids = (mask.cumsum(1) - 1).clamp_min(0) + behind
         return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
 
 

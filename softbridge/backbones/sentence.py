@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import torch
 
-from softbridge.backbones.base import Backbone
+from softbridge.backbones.base import ABOVE, INPUT, Backbone
+from softbridge.backbones.entrances import last_states
 from softbridge.batch import Batch, Rows
 from softbridge.injection import Injection
 
@@ -27,6 +28,7 @@ class SentenceBackbone(Backbone):
     kind: ClassVar[str] = "sentence"
     side: ClassVar[str] = "right"
     loader: ClassVar[str] = "AutoModel"
+    takes: ClassVar[frozenset[str]] = INPUT | ABOVE
     labels: torch.Tensor
 
     def bind(self, words: Sequence[str]) -> None:
@@ -56,7 +58,7 @@ class SentenceBackbone(Backbone):
     def hidden(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last block's states `[B, P + T, H]`, and 1 where a token of the text (or [CLS]) stands."""
         inputs, pooled = self.join(batch, prompt)
-        return self.model.base_model(**inputs).last_hidden_state, pooled
+        return last_states(self.model.base_model, inputs, prompt), pooled
 
     def join(self, batch: Batch, prompt: Injection | None) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""
@@ -64,7 +66,11 @@ class SentenceBackbone(Backbone):
             return {"input_ids": batch.input_ids, "attention_mask": batch.mask}, batch.mask
         text = self.read(batch.input_ids, batch.mask, prompt)
         if prompt.tokens is None:
-            return {"inputs_embeds": text, "attention_mask": batch.mask}, batch.mask
+            inputs = {"inputs_embeds": text, "attention_mask": batch.mask}
+            if prompt.keys is not None:  # the text's places come behind the prompt's
+                order = torch.arange(batch.mask.shape[1], device=batch.mask.device) + prompt.length
+                inputs["position_ids"] = (order + self.first_position).expand_as(batch.mask)
+            return inputs, batch.mask
         virtual = prompt.tokens.to(text.dtype)
         rows, length = virtual.shape[:2]
         first = self.before_prompt

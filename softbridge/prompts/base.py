@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -44,12 +44,15 @@ class PromptKind(Protocol):
     """Describe a kind of prompt: a frozen dataclass whose fields are the recipe's keys.
 
     `makes` names what its injections have: parts of `injection.PARTS`, and `block` where tokens enter above the input.
+    `plan` holds what of `training` this kind starts from where a recipe is silent and softbridge's own default does not
+    suit it.
     """
 
     name: ClassVar[str]
     reference: ClassVar[str]
     bibtex: ClassVar[str]
     makes: ClassVar[frozenset[str]]
+    plan: ClassVar[Mapping[str, Any]]
 
     @property
     def length(self) -> int:

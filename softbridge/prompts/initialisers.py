@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal, Protocol
 
 import torch
 
@@ -20,7 +21,36 @@ from softbridge.shapes import check
 
 COMMON = 5000  # Lester et al. (2021) sample from as many of the commonest tokens
 
+Init = Literal["vocabulary", "text", "labels", "random"]
+
 Initialiser = Callable[..., torch.Tensor]  # (space, length, generator, *, scale), and `text` for the one of that name
+
+
+class Begun(Protocol):
+    """Describe a kind of prompt whose tokens start from an initialiser."""
+
+    @property
+    def length(self) -> int: ...
+    @property
+    def init(self) -> Init: ...
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def scale(self) -> float: ...
+
+
+def require(kind: Begun) -> None:
+    """Raise PromptError where a kind's length or text does not do."""
+    if kind.length < 1:
+        raise PromptError(f"a prompt's length is {kind.length}", "a whole number from 1", "write length: 20")
+    if kind.init == "text" and not kind.text:
+        raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
+
+
+def begin(kind: Begun, space: Space, generator: torch.Generator) -> torch.Tensor:
+    """Return the tokens `[P, H]` that a kind's `init`, `text` and `scale` ask for."""
+    extra = {"text": kind.text} if kind.init == "text" else {}
+    return INITIALISERS[kind.init](space, kind.length, generator, scale=kind.scale, **extra)
 
 
 def rms(values: torch.Tensor) -> torch.Tensor:
@@ -195,8 +225,8 @@ def _rows(space: Space, ids: Sequence[int]) -> torch.Tensor:
     return space.table.detach()[torch.as_tensor(ids, dtype=torch.long)].float()
 
 
-def _sample(space: Space, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the rows `[count, H]` of common tokens drawn by chance, different ones where there are enough."""
+def common_ids(space: Space, count: int, generator: torch.Generator) -> list[int]:
+    """Return common tokens drawn by chance, different ones where there are enough."""
     common = space.common[:COMMON]
     if not common:
         raise PromptError(
@@ -208,7 +238,12 @@ def _sample(space: Space, count: int, generator: torch.Generator) -> torch.Tenso
         chosen = torch.randperm(len(common), generator=generator)[: max(count, 0)]
     else:
         chosen = torch.randint(len(common), (count,), generator=generator)
-    return _rows(space, [common[i] for i in chosen.tolist()])
+    return [common[i] for i in chosen.tolist()]
+
+
+def _sample(space: Space, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return the rows `[count, H]` of common tokens drawn by chance."""
+    return _rows(space, common_ids(space, count, generator))
 
 
 def _token_ids(space: Space, words: str | None, what: str, fix: str) -> list[int]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 
-from softbridge.errors import PromptError
 from softbridge.injection import Injection, Space
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.initialisers import INITIALISERS, given
+from softbridge.prompts.initialisers import Init, begin, given, require
 from softbridge.shapes import check
 
 
@@ -51,12 +52,13 @@ class Soft:
     """
 
     length: int = 20
-    init: Literal["vocabulary", "text", "labels", "random"] = "vocabulary"
+    init: Init = "vocabulary"
     text: str | None = None
     scale: float = 1.0
 
     name: ClassVar[str] = "soft"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens"})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     reference: ClassVar[str] = (
         "Lester, Al-Rfou, Constant. The Power of Scale for Parameter-Efficient Prompt Tuning. EMNLP 2021."
     )
@@ -68,14 +70,8 @@ class Soft:
 }"""
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise PromptError(f"a prompt's length is {self.length}", "a whole number from 1", "write length: 20")
-        if self.init == "text" and not self.text:
-            raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
+        require(self)
 
     def build(self, space: Space, generator: torch.Generator, start: Injection | None = None) -> SoftPrompt:
         """Return a new prompt, started as `init` says, or at `start`."""
-        if start is not None:
-            return SoftPrompt(given(start, space))
-        extra = {"text": self.text} if self.init == "text" else {}
-        return SoftPrompt(INITIALISERS[self.init](space, self.length, generator, scale=self.scale, **extra))
+        return SoftPrompt(begin(self, space, generator) if start is None else given(start, space))

@@ -102,12 +102,13 @@ def typed(document: Document, folder: Path) -> Recipe:
     complete(Keys, given, (), document)
     top = Keys(**{"name": "", "backbone": {}, "targets": {}, "arms": {}, **given})
     sections = _Sections(document, folder, valid(Domain, top.domain, ("domain",), document))
-    training, arms = sections.rounds(top.training, top.arms)
+    prompt = sections.prompt(top.prompt)
+    training, arms = sections.rounds(top.training, top.arms, prompt)
     parts: dict[str, Any] = {
         "name": top.name,
         "seeds": tuple(top.seeds),
         "backbone": sections.backbone(top.backbone),
-        "prompt": sections.prompt(top.prompt),
+        "prompt": prompt,
         "sources": sections.domains("sources", top.sources),
         "targets": sections.domains("targets", top.targets),
         "shots": top.shots,
@@ -150,10 +151,13 @@ class _Sections:
             given["data"] = places.data(given["data"], self.folder, stands, self.document)
         return built(Domain, given, path, self.document)
 
-    def rounds(self, training: Section, arms: dict[str, Section]) -> tuple[Training | None, dict[str, Arm | None]]:
-        sides = valid(TrainingKeys, training, ("training",), self.document)
+    def rounds(
+        self, training: Section, arms: dict[str, Section], prompt: PromptKind | None
+    ) -> tuple[Training | None, dict[str, Arm | None]]:
+        sides, suits = valid(TrainingKeys, training, ("training",), self.document), dict(prompt.plan) if prompt else {}
         given = {
-            side: valid(Plan, sides.get(side, {}), ("training", side), self.document) for side in keys(TrainingKeys)
+            side: suits | valid(Plan, sides.get(side, {}), ("training", side), self.document)
+            for side in keys(TrainingKeys)
         }
         source, target = (built(Plan, given[side], ("training", side), self.document) for side in given)
         ways = {name: self.arm(name, values, given["target"]) for name, values in arms.items()}
