@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from transformers import AutoConfig
 
 from softbridge import study
 from softbridge.assets.table import ASSETS
@@ -122,7 +123,7 @@ def test_a_whole_study_runs_and_its_prompt_predicts(kind, monkeypatch):
     by_arm = {record.arm: record for record in result.records}
     folder = Path("out") / by_arm["scratch"].members[0]["prompt"]
     card = files.load(folder).card
-    assert (card.kind, card.layers) == (kind, 2)
+    assert (card.kind, card.layers) == (kind, AutoConfig.from_pretrained("model").num_hidden_layers)
     domain = read("toy.yaml").targets["toys"].open("toys")
     said = [label for label, _ in predict(folder, domain.test["text"][:])]
     right = [domain.classes[label] for label in domain.test["label"][:]]

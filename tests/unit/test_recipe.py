@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from softbridge.errors import RecipeError, SoftbridgeError
+from softbridge.prompts.table import PROMPTS
 from softbridge.recipe import citations, explain, find, heading, read, shelf
 from softbridge.recipe.document import parse
 
@@ -132,7 +133,7 @@ def test_the_tree_cannot_be_changed():
         ),
         pytest.param(
             [("kind: soft", "kind: hard")],
-            ["my.yaml:4  prompt.kind  there is no prompt 'hard'; write one of: soft"],
+            [f"my.yaml:4  prompt.kind  there is no prompt 'hard'; write one of: {', '.join(PROMPTS)}"],
             id="unknown prompt",
         ),
         pytest.param(
