@@ -68,3 +68,20 @@ def test_a_socket_to_elsewhere_is_refused():
 def test_the_readme_opens_with_the_two_commands():
     opening = (ROOT / "README.md").read_text()[:300]
     assert re.search(r"```\nmake quickstart.*\nmake test", opening)
+
+
+def test_every_kind_of_prompt_has_its_page_in_one_shape():
+    from softbridge.prompts.table import PROMPTS
+
+    for name in (*PROMPTS, "prune"):
+        page = (ROOT / "docs" / "methods" / f"{name}.md").read_text()
+        heads = re.findall(r"^\*\*(.+?)\.\*\*", page, flags=re.M)
+        assert heads == ["Idea", "Formula", "When to use it", "Defaults", "Measured", "Reference"], name
+
+
+def test_every_kind_of_prompt_has_a_recipe_that_reads():
+    from softbridge.prompts.table import PROMPTS
+    from softbridge.recipe import read
+
+    for name in PROMPTS:
+        assert read(ROOT / "recipes" / "prompts" / f"{name}.yaml").prompt.name == name
