@@ -47,5 +47,6 @@ def drawing_from(generator: torch.Generator) -> Iterator[None]:
         True
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
+        # torch.manual_seed would also reseed every accelerator, which nobody puts back
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (1,), generator=generator)))
         yield

@@ -1,4 +1,4 @@
-"""MPT's form of a prompt: a shared prompt times a matrix of rank one."""
+"""MPT's form of a prompt: a shared prompt times a matrix of low rank."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from softbridge.errors import PromptError
 from softbridge.injection import Injection, Space
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.initialisers import Init, begin, given, require
@@ -16,38 +17,43 @@ from softbridge.shapes import check
 
 
 class DecomposedPrompt(PromptModule):
-    """Hold a shared prompt and the rank-one matrix it is multiplied by, element by element.
+    """Hold a shared prompt and the matrix of low rank it is multiplied by, element by element.
 
     Arguments:
         shared: `[P, H]` the shared prompt.
+        rank: R.
+        generator: draws the factors beyond the first.
     """
 
     pace: Mapping[str, float] = MappingProxyType({"rows": 4 / 3, "columns": 4 / 3})  # Wang et al.: 0.3 and 0.4
 
-    def __init__(self, shared: torch.Tensor) -> None:
+    def __init__(self, shared: torch.Tensor, rank: int, generator: torch.Generator) -> None:
         super().__init__()
-        check(shared, "P H", "the shared prompt")
+        length, width = check(shared, "P H", "the shared prompt").values()
         self.shared = torch.nn.Parameter(shared.detach().float().clone())
-        self.rows = torch.nn.Parameter(torch.ones(shared.shape[0]))
-        self.columns = torch.nn.Parameter(torch.ones(shared.shape[1]))
+        drawn = torch.randn(length, rank - 1, generator=generator)  # factors that begin alike would stay alike
+        self.rows = torch.nn.Parameter(torch.cat([torch.ones(length, 1), drawn], dim=1))
+        self.columns = torch.nn.Parameter(torch.cat([torch.ones(1, width), torch.zeros(rank - 1, width)]))
 
     def forward(self) -> Injection:
         """Return the product."""
-        return Injection((self.shared * torch.outer(self.rows, self.columns)).unsqueeze(0))
+        return Injection((self.shared * (self.rows @ self.columns)).unsqueeze(0))
 
 
 @dataclass(frozen=True)
 class Decomposed:
-    """Learn a prompt as a shared part times a part of rank one: `P = P* o (u v^T)`, u `[P]`, v `[H]`.
+    """Learn a prompt as a shared part times a part of low rank: `P = P* o (u v^T)`, u `[P, R]`, v `[H, R]`.
 
-    u and v start at one, so that P starts at P*: normal draws of deviation 0.02, as one library has them, would start
-    the prompt some two thousand times smaller than its base.
+    The first columns of u and v start at one, and v's others at zero, so that P starts at P* (or at `start`) exactly:
+    normal draws of deviation 0.02, as one library has them, would start the prompt some two thousand times smaller than
+    its base.
 
     *Reference*: Wang, Panda, Karlinsky, Feris, Sun, Kim. Multitask Prompt Tuning Enables Parameter-Efficient Transfer
     Learning. ICLR 2023.
 
     Arguments:
         length: P, the number of virtual tokens, from 1.
+        rank: R, from 1, which is the paper's.
         init: where the shared prompt starts, as for `soft`.
         text: the text for `init: text`.
         scale: the root mean square of the start, in units of the word embeddings' own.
@@ -60,6 +66,7 @@ class Decomposed:
     """
 
     length: int = 20
+    rank: int = 1
     init: Init = "vocabulary"
     text: str | None = None
     scale: float = 1.0
@@ -80,7 +87,10 @@ class Decomposed:
 
     def __post_init__(self) -> None:
         require(self)
+        if self.rank < 1:
+            raise PromptError(f"rank is {self.rank}", "a whole number from 1", "write rank: 1")
 
     def build(self, space: Space, generator: torch.Generator, start: Injection | None = None) -> DecomposedPrompt:
         """Return a new prompt, or one that goes on from `start`."""
-        return DecomposedPrompt(begin(self, space, generator) if start is None else given(start, space))
+        shared = begin(self, space, generator) if start is None else given(start, space)
+        return DecomposedPrompt(shared, self.rank, generator)

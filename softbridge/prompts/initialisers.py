@@ -40,11 +40,13 @@ class Begun(Protocol):
 
 
 def require(kind: Begun) -> None:
-    """Raise PromptError where a kind's length or text does not do."""
+    """Raise PromptError where a kind's length, text or scale does not do."""
     if kind.length < 1:
         raise PromptError(f"a prompt's length is {kind.length}", "a whole number from 1", "write length: 20")
     if kind.init == "text" and not kind.text:
         raise PromptError("init is 'text' but there is no text", "the text to start from", "add text: '...'")
+    if not kind.scale > 0:
+        raise PromptError(f"scale is {kind.scale}", "a number above 0", "write scale: 1.0")
 
 
 def begin(kind: Begun, space: Space, generator: torch.Generator) -> torch.Tensor:

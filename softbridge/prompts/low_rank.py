@@ -12,8 +12,11 @@ import torch
 from softbridge.errors import PromptError
 from softbridge.injection import Injection, Space
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.initialisers import Init, begin, given, require
+from softbridge.prompts.initialisers import Init, begin, given, require, rms
 from softbridge.prompts.soft import SoftPrompt
+
+NOTHING = 1e-6  # of the largest singular value: below it is float32's rounding
+NEAR = 1e-5  # of the tokens' root mean square: a product this close to `start` is `start`
 
 
 class LowRankPrompt(PromptModule):
@@ -26,10 +29,13 @@ class LowRankPrompt(PromptModule):
 
     def __init__(self, tokens: torch.Tensor, rank: int) -> None:
         super().__init__()
-        left, sizes, right = torch.linalg.svd(tokens.detach().float(), full_matrices=False)
+        left, sizes, right = torch.linalg.svd(tokens.detach().double(), full_matrices=False)
         root = sizes[:rank].sqrt()
-        self.left = torch.nn.Parameter(left[:, :rank] * root)
-        self.right = torch.nn.Parameter(root.unsqueeze(1) * right[:rank])
+        # Two factors that are both zero get no gradient: a direction that the tokens do not use keeps its left one.
+        spare = sizes[:rank] <= NOTHING * sizes[0]
+        lead = root[0] if root[0] > 0 else torch.ones_like(root[0])
+        self.left = torch.nn.Parameter((left[:, :rank] * torch.where(spare, lead, root)).float())
+        self.right = torch.nn.Parameter((torch.where(spare, 0.0, root).unsqueeze(1) * right[:rank]).float())
 
     def forward(self) -> Injection:
         """Return the product."""
@@ -41,7 +47,8 @@ class LowRank:
     """Learn a prompt as a product of thin matrices: `P = A B`, A `[P, R]`, B `[R, H]`.
 
     It starts at the best approximation of rank R of what `init` gives (the paper draws A and B by chance; ours keeps
-    the embeddings' scale). Where `start` has a higher rank, a plain soft prompt goes on from it.
+    the embeddings' scale). From `start` it goes on within float32's rounding; where that has a higher rank, a plain
+    soft prompt goes on from it.
 
     *Reference*: Xiao, Xu, Li, Lu, Li. Decomposed Prompt Tuning via Low-Rank Reparameterization. Findings of EMNLP 2023.
 
@@ -95,4 +102,4 @@ class LowRank:
         near = LowRankPrompt(tokens, self.rank)
         reached = near.bake().tokens
         assert reached is not None
-        return near if torch.allclose(reached[0], tokens, rtol=1e-4, atol=1e-6) else SoftPrompt(tokens)
+        return near if (reached[0] - tokens).abs().max() <= NEAR * rms(tokens) else SoftPrompt(tokens)

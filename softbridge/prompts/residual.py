@@ -13,7 +13,7 @@ import torch
 from softbridge.errors import PromptError
 from softbridge.injection import Injection, Space
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.initialisers import Init, begin, given, require
+from softbridge.prompts.initialisers import Init, begin, given, require, rms
 
 
 class ResidualPrompt(PromptModule):
@@ -24,11 +24,9 @@ class ResidualPrompt(PromptModule):
         bottleneck: the networks' inner width.
         networks: 1 shared by all tokens, or P.
         layer_norm: whether a network's output is normalised.
-        exact: whether the prompt is to start at `tokens`, instead of at tokens plus network.
+        exact: whether the networks' output starts at zero, so that the prompt starts at `tokens`.
         generator: draws the networks.
     """
-
-    shift: torch.Tensor
 
     def __init__(
         self,
@@ -44,27 +42,31 @@ class ResidualPrompt(PromptModule):
         self.tokens = torch.nn.Parameter(tokens.detach().float().clone())
         self.down = torch.nn.Parameter(uniform((networks, width, bottleneck), width, generator))
         self.up = torch.nn.Parameter(uniform((networks, bottleneck, width), bottleneck, generator))
-        self.norm = torch.nn.LayerNorm(width) if layer_norm else torch.nn.Identity()
+        self.norm = torch.nn.LayerNorm(width) if layer_norm else None
         with torch.no_grad():
-            begun = self.added(self.tokens)
-        self.register_buffer("shift", begun if exact else torch.zeros_like(begun))
+            if self.norm is not None:
+                self.norm.weight.fill_(0.0 if exact else float(rms(tokens)))
+            elif exact:
+                self.up.zero_()
 
     def added(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the networks' output `[P, H]`."""
         inner = torch.relu(tokens.unsqueeze(1) @ self.down)
-        return self.norm((inner @ self.up).squeeze(1))
+        made = (inner @ self.up).squeeze(1)
+        return made if self.norm is None else self.norm(made)
 
     def forward(self) -> Injection:
         """Return tokens plus network."""
-        return Injection((self.tokens + self.added(self.tokens) - self.shift).unsqueeze(0))
+        return Injection((self.tokens + self.added(self.tokens)).unsqueeze(0))
 
 
 @dataclass(frozen=True)
 class Residual:
     """Learn virtual tokens with a skip connection round a network: `p'_i = p_i + phi(p_i)`, then keep only p'.
 
-    `phi(p) = LayerNorm(W_up relu(W_down p))`, W_down `[b, H]`, W_up `[H, b]`. A prompt that goes on from `start` begins
-    there exactly: the network's first output is taken off.
+    `phi(p) = [LayerNorm] W_up relu(W_down p)`, W_down `[b, H]`, W_up `[H, b]`. LayerNorm's weight starts at the tokens'
+    root mean square (the paper has 1, which hides the tokens where embeddings are small). A prompt that goes on from
+    `start` begins there exactly: LayerNorm's weight, or W_up without one, starts at zero.
 
     *Reference*: Razdaibiedina, Mao, Hou, Khabsa, Lewis, Ba, Almahairi. Residual Prompt Tuning: Improving Prompt Tuning
     with Residual Reparameterization. Findings of ACL 2023.

@@ -85,6 +85,8 @@ class Superposition:
                 "a length from 1, and at least as many embeddings",
                 "raise basis",
             )
+        if not self.scale > 0:
+            raise PromptError(f"scale is {self.scale}", "a number above 0", "write scale: 1.0")
 
     def build(self, space: Space, generator: torch.Generator, start: Injection | None = None) -> PromptModule:
         """Return a new prompt, or a plain one that goes on from `start`."""

@@ -17,7 +17,7 @@ from softbridge.prompts.adept import Adept
 from softbridge.prompts.base import PromptKind
 from softbridge.prompts.decomposed import Decomposed
 from softbridge.prompts.dept import Dept
-from softbridge.prompts.low_rank import LowRank
+from softbridge.prompts.low_rank import LowRank, LowRankPrompt
 from softbridge.prompts.p_tuning import PTuning
 from softbridge.prompts.residual import Residual
 from softbridge.prompts.soft import Soft, SoftPrompt
@@ -34,10 +34,20 @@ SMALL = {
     "residual": {"bottleneck": 6},
     "superposition": {"basis": 20},
 }
+VARIANTS = {  # a kind's other settings keep the contract too
+    "p_tuning, lstm": {"hidden": 8, "encoder": "lstm"},
+    "residual, normed": {"bottleneck": 6, "layer_norm": True},
+    "residual, a network a token": {"bottleneck": 6, "shared": False},
+    "decomposed, rank 3": {"rank": 3},
+}
+
+
+def class_of(name):
+    return PROMPTS[name.split(",")[0]]
 
 
 def kind(name, **keys):
-    return PROMPTS[name](length=4, **SMALL.get(name, {}), **keys)
+    return class_of(name)(length=4, **{**SMALL, **VARIANTS}.get(name, {}), **keys)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +55,9 @@ def backbone():
     return pico.BACKBONES["sentence"]()
 
 
-@pytest.fixture(params=PROMPTS)
+@pytest.fixture(params=[*PROMPTS, *VARIANTS])
 def name(request, backbone):
-    missing = PROMPTS[request.param].makes - backbone.takes
+    missing = class_of(request.param).makes - backbone.takes
     if missing:
         pytest.skip(f"a sentence encoder takes no {', '.join(sorted(missing))}")
     return request.param
@@ -58,10 +68,10 @@ def draw(*names):
 
 
 def test_every_kind_keeps_the_contract(name, backbone):
-    cls = PROMPTS[name]
+    cls = class_of(name)
     assert cls.__dataclass_params__.frozen
     assert dataclasses.is_dataclass(cls)
-    assert cls.name == name
+    assert PROMPTS[cls.name] is cls
     assert cls.reference
     assert isinstance(kind(name), PromptKind)
     made = kind(name).build(backbone.space(), draw())
@@ -69,8 +79,8 @@ def test_every_kind_keeps_the_contract(name, backbone):
     assert set(injection.parts) | ({"block"} if injection.block else set()) == cls.makes
     assert injection.length == 4
     assert all(p.dtype == torch.float32 and p.shape[0] == 1 for p in injection.parts.values())
-    again = kind(name).build(backbone.space(), draw()).bake()
-    assert all(torch.equal(part, again.parts[n]) for n, part in made.bake().parts.items()), "drawn from elsewhere"
+    again = kind(name).build(backbone.space(), draw()).state_dict()
+    assert all(torch.equal(part, again[n]) for n, part in made.state_dict().items()), "drawn from elsewhere"
 
 
 def test_every_kind_starts_at_the_scale_of_the_embeddings(name, backbone):
@@ -140,10 +150,8 @@ def test_training_moves_every_parameter(name, backbone):
     assert not still, f"{still} never moved"
 
 
-def fill(module, **values):
-    with torch.no_grad():
-        for n, value in values.items():
-            getattr(module, n).copy_(torch.tensor(value))
+def fill(module, values):
+    module.load_state_dict({n: torch.tensor(value) for n, value in values.items()})  # all of them, and no others
     return module
 
 
@@ -155,8 +163,12 @@ def space(width=4, count=40, rows=6):
 
 BUILT = {
     "residual": lambda: Residual(length=3, bottleneck=2),
+    "residual_normed": lambda: Residual(length=3, bottleneck=2, layer_norm=True),
+    "residual_own": lambda: Residual(length=3, bottleneck=2, shared=False),
+    "p_tuning": lambda: PTuning(length=3, hidden=2),
+    "p_tuning_lstm": lambda: PTuning(length=3, hidden=2, encoder="lstm"),
     "low_rank": lambda: LowRank(length=3, rank=2),
-    "decomposed": lambda: Decomposed(length=3),
+    "decomposed": lambda: Decomposed(length=3, rank=2),
     "superposition": lambda: Superposition(length=3, basis=5),
     "dept": lambda: Dept(length=3, rank=2),
 }
@@ -165,26 +177,84 @@ BUILT = {
 @pytest.mark.parametrize("which", BUILT)
 def test_the_golden_numbers(which):
     case = GOLDEN[which]
-    made = fill(BUILT[which]().build(space(), draw()), **case["given"]).bake()
+    made = fill(BUILT[which]().build(space(), draw()), case["given"]).bake()
     part = "offset" if which == "dept" else "tokens"
     torch.testing.assert_close(made.parts[part][0], torch.tensor(case[part]), atol=1e-5, rtol=1e-5)
 
 
-def test_the_golden_numbers_of_a_normed_residual():
-    made = fill(Residual(length=3, bottleneck=2, layer_norm=True).build(space(), draw()), **GOLDEN["residual"]["given"])
-    torch.testing.assert_close(made.bake().tokens[0], torch.tensor(GOLDEN["residual"]["normed"]), atol=1e-5, rtol=1e-5)
+FORMS = {
+    "residual": {"bottleneck": 2},
+    "residual, normed": {"bottleneck": 2, "layer_norm": True},
+    "residual, a network a token": {"bottleneck": 2, "shared": False},
+    "decomposed": {},
+    "decomposed, rank 3": {"rank": 3},
+    "p_tuning": {"hidden": 2},
+    "superposition": {"basis": 9},
+    "low_rank, too low": {"rank": 1},
+}
 
 
-def test_low_rank_has_the_rank_and_falls_back_where_it_cannot_reach():
+@pytest.mark.parametrize("form", FORMS)
+def test_a_start_is_kept_to_the_last_bit_and_every_parameter_moves_from_it(form):
+    start = Injection(torch.randn(1, 3, 8, generator=draw("start")))
+    pull = torch.randn(3, 8, generator=draw("pull"))
+    module = class_of(form)(length=3, **FORMS[form]).build(space(8), draw(), start)
+    assert torch.equal(module.bake().tokens, start.tokens)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=0.01, weight_decay=0.0)
+    before = {n: p.detach().clone() for n, p in module.named_parameters()}
+    for _ in range(3):
+        optimiser.zero_grad()
+        (module().tokens[0] * pull).sum().backward()
+        optimiser.step()
+    still = [n for n, p in module.named_parameters() if torch.equal(p, before[n])]
+    assert not still, f"{still} never moved: a start at a saddle"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_norm_leaves_a_residual_at_the_scale_of_small_embeddings(shared):
+    small = dataclasses.replace(space(8), table=0.05 * space(8).table)
+    made = Residual(length=3, layer_norm=True, shared=shared).build(small, draw()).bake().tokens
+    assert 0.5 < made.square().mean().sqrt() / small.table.square().mean().sqrt() < 2
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_low_rank_goes_on_in_its_own_form_at_every_scale(size):
+    low = torch.randn(20, 4, generator=draw("a")) @ torch.randn(4, 64, generator=draw("b"))
+    full = torch.randn(20, 64, generator=draw("c"))
+    built = [LowRank(length=20, rank=8).build(space(64), draw(), Injection(size * t[None])) for t in (low, full)]
+    assert [type(module) for module in built] == [LowRankPrompt, SoftPrompt]
+
+
+def test_low_rank_can_leave_a_start_of_lower_rank():
+    """One word repeated has rank 1; factors that are both zero would hold it there for ever."""
+    words = dataclasses.replace(space(8), table=torch.eye(8))
+    module = LowRank(length=4, rank=3, init="text", text="w").build(words, draw())
+    assert torch.linalg.matrix_rank(module.bake().tokens[0]) == 1
+    (module().tokens[0] * torch.randn(4, 8, generator=draw("pull"))).sum().backward()
+    assert (module.left.grad.norm(dim=0) + module.right.grad.norm(dim=1) > 1e-2).all()
+
+
+def test_an_encoder_draws_from_its_generator_and_reseeds_nothing(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("an accelerator was reseeded"))
+    before = torch.get_rng_state()
+    PTuning(length=3, encoder="lstm").build(space(), draw())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_low_rank_has_has_the_rank_and_falls_back_where_it_cannot_reach():
     made = LowRank(length=4, rank=2).build(space(8), draw()).bake().tokens[0]
     assert torch.linalg.matrix_rank(made) == 2
     full = Injection(torch.randn(1, 4, 8, generator=draw("full")))
     assert isinstance(LowRank(length=4, rank=2).build(space(8), draw(), full), SoftPrompt)
 
 
-def test_decomposed_starts_at_its_shared_prompt():
+@pytest.mark.parametrize("rank", [1, 3])
+def test_decomposed_starts_at_its_shared_prompt_and_has_its_pace(rank):
     soft = Soft(length=3).build(space(), draw()).bake().tokens
-    assert torch.equal(Decomposed(length=3).build(space(), draw()).bake().tokens, soft)
+    module = Decomposed(length=3, rank=rank).build(space(), draw())
+    assert torch.equal(module.bake().tokens, soft)
+    paces = {share: {id(p) for p in parameters} for share, parameters in module.groups().items()}
+    assert paces == {1.0: {id(module.shared)}, 4 / 3: {id(module.rows), id(module.columns)}}
 
 
 def test_superposition_stays_in_the_span_of_its_words():
@@ -198,10 +268,9 @@ def test_superposition_stays_in_the_span_of_its_words():
 def test_residual_with_networks_of_its_own_differs_by_token():
     shared, own = (Residual(length=3, bottleneck=2, shared=s).build(space(), draw()) for s in (True, False))
     assert sum(p.numel() for p in own.parameters()) > sum(p.numel() for p in shared.parameters())
-    alike = Injection(torch.ones(1, 3, 4))
-    shared, own = (Residual(length=3, bottleneck=2, shared=s).build(space(), draw(), alike) for s in (True, False))
-    assert torch.allclose(*shared.added(shared.tokens)[:2])
-    assert not torch.allclose(*own.added(own.tokens)[:2])
+    alike = torch.randn(1, 4, generator=draw("alike")).expand(3, 4)
+    assert torch.allclose(*shared.added(alike)[:2])
+    assert not torch.allclose(*own.added(alike)[:2])
 
 
 @pytest.mark.parametrize("encoder", ["mlp", "lstm"])
@@ -251,6 +320,9 @@ def test_an_offset_follows_the_token_and_not_the_padding(family):
         (lambda: PTuning(hidden=0), "hidden 0"),
         (lambda: Dept(rank=0), "rank is 0"),
         (lambda: Adept(init="text"), "no text"),
+        (lambda: Decomposed(rank=0), "rank is 0"),
+        (lambda: Residual(scale=0.0), "scale is 0"),
+        (lambda: Superposition(scale=-1.0), "scale is -1"),
     ],
 )
 def test_values_that_cannot_be_are_refused(make, says):
