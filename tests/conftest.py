@@ -5,6 +5,9 @@ import socket
 
 import pytest
 
+# Two workers on two cores: tiny matrices are slower on two threads each. Set before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 LOOPBACK = ("127.", "::1", "localhost")
 OFFLINE = {"HF_HUB_OFFLINE": "1", "PIP_NO_INDEX": "1", "HF_EVALUATE_OFFLINE": "1"}
 
