@@ -241,7 +241,7 @@ def test_an_encoder_draws_from_its_generator_and_reseeds_nothing(monkeypatch):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_low_rank_has_has_the_rank_and_falls_back_where_it_cannot_reach():
+def test_low_rank_has_the_rank_and_falls_back_where_it_cannot_reach():
     made = LowRank(length=4, rank=2).build(space(8), draw()).bake().tokens[0]
     assert torch.linalg.matrix_rank(made) == 2
     full = Injection(torch.randn(1, 4, 8, generator=draw("full")))
