@@ -104,6 +104,13 @@ class Injection:
         return {"block": self.block, **self.parts}
 
 
+def shared(prompt: Injection | None, rows: torch.Tensor) -> Injection | None:
+    """Return one row's prompt for B rows of token ids `[B, T]`, on their device."""
+    if prompt is None:
+        return None
+    return prompt.each(lambda part: part.to(rows.device).expand(len(rows), *part.shape[1:]))
+
+
 def stack(injections: Sequence[Injection]) -> Injection:
     """Return the rows of several injections, which have the same parts, one after the other."""
     first = injections[0]

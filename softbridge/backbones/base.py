@@ -104,6 +104,34 @@ class Backbone(ABC):
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
 
+    def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
+        """Go on from each row with the prompt in it, and return the new tokens' ids.
+
+        Arguments:
+            batch: B rows, padded on the backbone's side.
+            prompt: the injection of one row, which all rows share; or None.
+            settings: what the model's own `generate` takes: `max_new_tokens`, `do_sample`, `num_beams`, `use_cache`,
+                `cache_implementation`, ...
+
+        Returns:
+            B lists (times `num_return_sequences`), up to the first end token.
+
+        Raises:
+            BackboneError: when models of this kind write no text.
+        """
+        raise BackboneError(
+            f"the backbone '{self.spec.name}' is of the kind {self.kind}, which writes no text",
+            "a causal or a seq2seq backbone",
+            "use predict for labels",
+        )
+
+    def cut(self, written: torch.Tensor) -> list[list[int]]:
+        """Return rows of new token ids without what follows the first end token."""
+        ends = self.model.generation_config.eos_token_id
+        stops = set(ends if isinstance(ends, list) else [ends]) | {self.pad_id}
+        rows = written.tolist()
+        return [row[: next((i for i, token in enumerate(row) if token in stops), len(row))] for row in rows]
+
     @property
     def config(self) -> Any:
         """Return the configuration of the model's text part."""

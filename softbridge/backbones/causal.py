@@ -14,9 +14,10 @@ import torch
 
 from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
+from softbridge.backbones.generation import accompanied, replayed
 from softbridge.backbones.heads import answers
 from softbridge.batch import Batch
-from softbridge.injection import Injection
+from softbridge.injection import Injection, shared
 
 
 class CausalBackbone(Backbone):
@@ -69,6 +70,18 @@ class CausalBackbone(Backbone):
         inputs = {**self.join(input_ids, mask, prompt), "use_cache": False}
         return last_states(self.model.base_model, inputs, prompt)
 
+    def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
+        """Go on from each row; the prompt stands where it stood when it was trained."""
+        if prompt is not None and (beyond_input(prompt) or settings.get("use_cache") is False):
+            said = {"attention_mask": batch.mask, **settings, "use_cache": False}
+            with torch.no_grad(), replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))):
+                written = self.model.generate(batch.input_ids, **said, pad_token_id=self.pad_id)
+            return self.cut(written[:, batch.input_ids.shape[1] :])
+        inputs = self.join(batch.input_ids, batch.mask, shared(prompt, batch.input_ids))
+        inputs.pop("position_ids")  # generate counts them itself, from the mask
+        with torch.no_grad(), accompanied(self.model.base_model, prompt):
+            return self.cut(self.model.generate(**inputs, **settings, pad_token_id=self.pad_id))
+
     def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, Any]:
         """Return the model's inputs for `[padding; prompt; text]`."""
         states = self.read(input_ids, mask, prompt)
@@ -77,6 +90,11 @@ class CausalBackbone(Backbone):
         behind = prompt.length if prompt is not None and prompt.keys is not None else 0
         position_ids = (mask.cumsum(1) - 1).clamp_min(0) + behind
         return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
+
+
+def beyond_input(prompt: Injection) -> bool:
+    """Say whether a prompt reaches every token of the text, also those that are still to be written."""
+    return bool(prompt.block) or prompt.offset is not None or prompt.down is not None
 
 
 def insert(states: torch.Tensor, mask: torch.Tensor, virtual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

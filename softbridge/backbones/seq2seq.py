@@ -16,7 +16,7 @@ from softbridge.backbones.base import Backbone
 from softbridge.backbones.heads import answers, before_head, likelihood, logits
 from softbridge.batch import Batch
 from softbridge.errors import BackboneError
-from softbridge.injection import Injection
+from softbridge.injection import Injection, shared
 
 
 class Seq2SeqBackbone(Backbone):
@@ -69,6 +69,13 @@ class Seq2SeqBackbone(Backbone):
             read = self.decode(states, mask, [*self.opening, *told[:-1]])[:, -len(told) :]
             each.append(likelihood(self.model, read, told))
         return torch.stack(each, dim=1)
+
+    def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
+        """Answer each row; the prompt is read by the encoder, once."""
+        inputs = self.join(batch, shared(prompt, batch.input_ids))
+        with torch.no_grad():
+            written = self.model.generate(**inputs, **settings)
+        return self.cut(written[:, 1:])  # without the token that the decoder started with
 
     def encode(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the encoder's states `[B, P + T, H]` of the joined rows, and their mask."""

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from softbridge import __version__
-from softbridge.cli import assets, check, cite, cp, inspect, ls, plan, predict, report, resume, run, show
+from softbridge.cli import assets, check, cite, cp, generate, inspect, ls, plan, predict, report, resume, run, show
 from softbridge.cli.console import complain, is_main, say
 from softbridge.errors import SoftbridgeError
 
@@ -27,6 +27,7 @@ VERBS: dict[str, ModuleType] = {
     "cite": cite,
     "inspect": inspect,
     "predict": predict,
+    "generate": generate,
 }
 
 # rich would draw boxes around the help, and take half a second to load for it

@@ -29,7 +29,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 @dataclass(frozen=True)
 class SavedPrompt:
-    """Hold a prompt as it was loaded.
+    """Hold a prompt with its card.
 
     Arguments:
         injection: the injection of one row, in float32, on the CPU.
@@ -38,6 +38,10 @@ class SavedPrompt:
 
     injection: Injection
     card: Card
+
+    def save(self, folder: Path | str) -> None:
+        """Save it in a folder, as `save` does."""
+        save(folder, self.injection, self.card)
 
 
 def save(folder: Path | str, prompt: Injection, card: Card) -> None:

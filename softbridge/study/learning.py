@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,15 @@ from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Trained, Training
 from softbridge.engine.plan import Plan
 from softbridge.evaluation.evaluator import probabilities, scores
-from softbridge.injection import Injection
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.card import Card
 from softbridge.prompts.headed import headed
 from softbridge.prompts.held import HeldPrompt
 from softbridge.seeding import derive, generator
+from softbridge.study.cards import make_card
 from softbridge.study.judging import judge_on
 from softbridge.study.materials import Materials
-from softbridge.study.provenance import PACKAGES, provenance
 from softbridge.study.stages import Stage
 from softbridge.study.watching import Watcher
 
@@ -149,44 +147,17 @@ def save(materials: Materials, lesson: Lesson, seed: int, member: Trained, cross
         if prompt is None:
             continue
         look = next(seen for seen in member.history if seen["step"] == step)
-        validation = {f"validation_{name}": value for name, value in look["validation"].items()}
-        card = make_card(materials, lesson, seed, crossing, prompt, step, validation)
+        card = make_card(
+            materials.backbone,
+            lesson.domain,
+            materials.recipe.prompt,
+            prompt,
+            lesson.plan,
+            seed,
+            step,
+            look["validation"],
+            crossing.note,
+            crossing.parents,
+            materials.accelerator.num_processes,
+        )
         files.save(prompt_folder(lesson.stage, seed, which), prompt, card)
-
-
-def make_card(
-    materials: Materials,
-    lesson: Lesson,
-    seed: int,
-    crossing: Crossing,
-    prompt: Injection,
-    steps: int,
-    validation: dict[str, float],
-) -> Card:
-    """Return the card of one prompt."""
-    backbone, config = materials.backbone, materials.backbone.config
-    facts = provenance(backbone.device, materials.accelerator.num_processes)
-    return Card(
-        backbone=backbone.hub_id or backbone.spec.name,
-        revision=backbone.revision or None,
-        kind=backbone.kind,
-        layers=config.num_hidden_layers,
-        heads=config.num_attention_heads,
-        tokenizer=backbone.tokenizer_hash,
-        length=prompt.length,
-        width=backbone.table.shape[1],
-        init=crossing.note or getattr(materials.recipe.prompt, "init", materials.recipe.prompt.name),
-        seed=seed,
-        parents=crossing.parents,
-        data={lesson.domain.name: lesson.domain.fingerprint},
-        template=lesson.domain.template,
-        verbalizer=dict(zip(lesson.domain.classes, lesson.domain.words, strict=True)),
-        loss="L_fine (cross_entropy)",
-        steps=steps,
-        optimiser=asdict(lesson.plan) if lesson.plan else {},
-        scores=validation,
-        versions={name: facts[name] for name in ("softbridge", *PACKAGES)},
-        prompt=materials.recipe.prompt.name,
-        block=prompt.block,
-        settings={name: getattr(backbone.spec, name) for name in ("temperature", "pooling", "max_length")},
-    )

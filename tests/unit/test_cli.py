@@ -103,7 +103,7 @@ def test_the_package_runs_as_a_module():
 
 
 def test_all_the_verbs_are_there():
-    assert " ".join(COMMANDS) == "ls show cp check plan run resume report cite inspect predict assets"
+    assert " ".join(COMMANDS) == "ls show cp check plan run resume report cite inspect predict generate assets"
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
 
@@ -320,7 +320,11 @@ def predictions(monkeypatch):
     def predict(folder, texts):
         return [("positive" if "good" in text else "negative", 0.75) for text in texts]
 
+    def generate(folder, texts, **settings):
+        return [f"{text} and so on\n{settings}" for text in texts]
+
     monkeypatch.setattr(softbridge.study.predicting, "predict", predict)
+    monkeypatch.setattr(softbridge.study.predicting, "generate", generate)
 
 
 @pytest.mark.usefixtures("predictions")
@@ -337,6 +341,15 @@ def test_predict_labels_texts_and_files(call):
         {"text": "good :smile:", "label": "positive", "score": 0.75},
         {"text": "bad\nindeed", "label": "negative", "score": 0.75},
     ]
+
+
+@pytest.mark.usefixtures("predictions")
+def test_generate_goes_on_from_texts(call):
+    greedy = "{'max_new_tokens': 7, 'num_beams': 2, 'do_sample': False}"
+    assert call("generate p --text 'so good' --tokens 7 --beams 2").out == f"so good\tso good and so on {greedy}\n"
+    assert "'temperature': 0.5, 'top_p': 1.0" in call("generate p --text x --sample --temperature .5").out
+    assert json.loads(call("generate p --text x --json").out)[0]["text"] == "x"
+    assert "there is no text" in call("generate p", 2).err
 
 
 @pytest.mark.usefixtures("predictions")

@@ -1,0 +1,71 @@
+"""Write the card of a prompt that was trained here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from softbridge.backbones.base import Backbone
+from softbridge.domains.domain import OpenDomain
+from softbridge.engine.plan import Plan
+from softbridge.injection import Injection
+from softbridge.prompts.base import PromptKind
+from softbridge.prompts.card import Card
+from softbridge.study.provenance import PACKAGES, provenance
+
+SETTINGS = ("temperature", "pooling", "max_length")  # of the backbone, which decide what a prompt's scores are
+
+
+def make_card(
+    backbone: Backbone,
+    domain: OpenDomain,
+    kind: PromptKind,
+    prompt: Injection,
+    plan: Plan | None,
+    seed: int,
+    steps: int,
+    validation: Mapping[str, float],
+    init: str = "",
+    parents: tuple[str, ...] = (),
+    processes: int = 1,
+) -> Card:
+    """Return the card of one prompt.
+
+    Arguments:
+        backbone: what it was trained on.
+        domain: what it learned.
+        kind: its kind.
+        prompt: the baked prompt.
+        plan: how it was trained; None where it stayed as it was.
+        seed: its seed.
+        steps: the step it was taken at.
+        validation: its scores on validation rows.
+        init: how it began, where that is not the kind's own way.
+        parents: the prompts it was made from.
+        processes: how many trained it.
+    """
+    facts = provenance(backbone.device, processes)
+    return Card(
+        backbone=backbone.hub_id or backbone.spec.name,
+        revision=backbone.revision or None,
+        kind=backbone.kind,
+        layers=backbone.config.num_hidden_layers,
+        heads=backbone.config.num_attention_heads,
+        tokenizer=backbone.tokenizer_hash,
+        length=prompt.length,
+        width=backbone.table.shape[1],
+        init=init or getattr(kind, "init", kind.name),
+        seed=seed,
+        parents=parents,
+        data={domain.name: domain.fingerprint},
+        template=domain.template,
+        verbalizer=dict(zip(domain.classes, domain.words, strict=True)),
+        loss="L_fine (cross_entropy)",
+        steps=steps,
+        optimiser=asdict(plan) if plan else {},
+        scores={f"validation_{name}": value for name, value in validation.items()},
+        versions={name: facts[name] for name in ("softbridge", *PACKAGES)},
+        prompt=kind.name,
+        block=prompt.block,
+        settings={name: getattr(backbone.spec, name) for name in SETTINGS},
+    )
