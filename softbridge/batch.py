@@ -57,6 +57,10 @@ class Batch:
         """Return the batch on a device."""
         return Batch(self.input_ids.to(device), self.mask.to(device), self.labels.to(device))
 
+    def take(self, rows: torch.Tensor) -> Batch:
+        """Return the rows at these indices `[B']`, as they are padded here."""
+        return Batch(self.input_ids[rows], self.mask[rows], self.labels[rows])
+
 
 def pad(rows: Rows, pad_id: int, side: str) -> Batch:
     """Pad rows to their longest.

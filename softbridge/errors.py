@@ -49,6 +49,10 @@ class BackboneError(SoftbridgeError):
     """A backbone could not be loaded, or cannot do what is asked of it."""
 
 
+class BridgeError(SoftbridgeError):
+    """Tell that a bridge cannot be crossed as it is described."""
+
+
 class StudyError(SoftbridgeError):
     """A study's folder is not in a state to go on from."""
 

@@ -23,6 +23,11 @@ PARTS: Mapping[str, str] = MappingProxyType(
         "down_bias": "R",
         "up": "H R",
         "up_bias": "H",
+        "mix_keys": "M H",
+        "mix_values": "M P H",
+        "query_down": "R H",
+        "query_up": "H R",
+        "query_norm": "2 H",
         "head": "C H",
         "head_bias": "C",
     }
@@ -42,6 +47,10 @@ class Injection:
         offset: `[B, T, H]` what is added to the embedding of the text's token at place 0 .. T-1.
         down, down_bias, up, up_bias: `[B, R, H]`, `[B, R]`, `[B, H, R]`, `[B, H]` of what is added to the embedding e
             of every token of the text: `up relu(down e + down_bias) + up_bias`.
+        mix_keys: `[B, M, H]` of M prompts that are mixed by attention from the text, temperature included.
+        mix_values: `[B, M, P, H]` these prompts. Beside `tokens` their weighted sum is added to those; without, the
+            model is run with each of them, and the weighted sum of the classes' scores is taken.
+        query_down, query_up, query_norm: `[B, R, H]`, `[B, H, R]`, `[B, 2, H]` of the network that makes a query.
         head: `[B, C, H]` a linear classifier, for backbones that read their classes from one.
         head_bias: `[B, C]` its bias.
         block: the index k of the block that the tokens enter before; 0 is the input.
@@ -55,6 +64,11 @@ class Injection:
     down_bias: torch.Tensor | None = None
     up: torch.Tensor | None = None
     up_bias: torch.Tensor | None = None
+    mix_keys: torch.Tensor | None = None
+    mix_values: torch.Tensor | None = None
+    query_down: torch.Tensor | None = None
+    query_up: torch.Tensor | None = None
+    query_norm: torch.Tensor | None = None
     head: torch.Tensor | None = None
     head_bias: torch.Tensor | None = None
     block: int = 0
@@ -67,11 +81,22 @@ class Injection:
     @property
     def length(self) -> int:
         """Return P, the number of virtual tokens."""
+        if self.votes:
+            assert self.mix_values is not None
+            return self.mix_values.shape[2]
         return 0 if self.tokens is None and self.keys is None else self.vectors().shape[1]
+
+    @property
+    def votes(self) -> bool:
+        """Return whether the model is run once with each of several prompts."""
+        return self.mix_values is not None and self.tokens is None
 
     @property
     def slots(self) -> int:
         """Return how many places of the input the virtual tokens take; keys and values take none."""
+        if self.votes:
+            assert self.mix_values is not None
+            return self.mix_values.shape[2]
         return 0 if self.tokens is None else self.tokens.shape[1]
 
     def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Injection:

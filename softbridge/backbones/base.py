@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from softbridge.backbones.entrances import keys_and_values, states_below
+from softbridge.backbones.mixing import attend, mixed, spread
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, Space
@@ -19,7 +20,8 @@ from softbridge.injection import Injection, Space
 Kind = Literal["sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier"]
 
 
-INPUT = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"})  # what enters at the input
+MIX = frozenset({"mix_keys", "mix_values", "query_down", "query_up", "query_norm"})
+INPUT = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"}) | MIX  # what enters at the input
 ABOVE = frozenset({"keys", "values", "block"})  # what enters above it
 KEPT_BYTES = 1 << 30  # of states below a late prompt
 
@@ -88,9 +90,8 @@ class Backbone(ABC):
     def bind(self, words: Sequence[str]) -> None:
         """Set the task's classes by their label words or descriptions, and compute once what they need."""
 
-    @abstractmethod
     def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
-        """Return the classes' scores.
+        """Return the classes' scores, of what a mixing prompt comes to on each row.
 
         Arguments:
             batch: B rows.
@@ -99,6 +100,31 @@ class Backbone(ABC):
         Returns:
             `[B, C]` in float32; their softmax is `p(y | x)`.
         """
+        if prompt is None or not prompt.votes:
+            return self.scores(batch, self.settled(batch, prompt))
+        weights = self.attention(batch, prompt)
+        many = weights.shape[1]
+        every = torch.arange(len(batch), device=self.device).repeat_interleave(many)
+        each = self.scores(batch.take(every), spread(prompt, many))
+        return (weights.unsqueeze(-1) * each.view(len(batch), many, -1)).sum(1)
+
+    @abstractmethod
+    def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return the classes' scores `[B, C]` with a prompt that mixes nothing."""
+
+    @abstractmethod
+    def vectors(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return what the classes are read from, `[B, H]` in float32."""
+
+    def attention(self, batch: Batch, prompt: Injection) -> torch.Tensor:
+        """Return the weights `[B, M]` of the prompts that are mixed."""
+        return attend(self.embed(batch.input_ids), batch.mask, prompt)
+
+    def settled(self, batch: Batch, prompt: Injection | None) -> Injection | None:
+        """Return the prompt of each row, where several are mixed into one."""
+        if prompt is None or prompt.mix_values is None:
+            return prompt
+        return mixed(prompt, self.attention(batch, prompt))
 
     @abstractmethod
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:

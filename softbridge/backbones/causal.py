@@ -16,6 +16,7 @@ from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
 from softbridge.backbones.generation import accompanied, replayed
 from softbridge.backbones.heads import answers
+from softbridge.backbones.mixing import refuse_mixing
 from softbridge.batch import Batch
 from softbridge.injection import Injection, shared
 
@@ -44,7 +45,11 @@ class CausalBackbone(Backbone):
         ids = self.tokenizer(list(texts))["input_ids"]
         return [row[-self.spec.max_length :] or [self.pad_id] for row in ids]
 
-    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+    def vectors(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return the last block's states `[B, H]` where the label words follow."""
+        return self.hidden(batch.input_ids, batch.mask, self.settled(batch, prompt))[:, -1].float()
+
+    def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`."""
         self.require_words()
         if self.single:
@@ -72,6 +77,7 @@ class CausalBackbone(Backbone):
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""
+        refuse_mixing(prompt)
         if prompt is not None and (beyond_input(prompt) or settings.get("use_cache") is False):
             said = {"attention_mask": batch.mask, **settings, "use_cache": False}
             with torch.no_grad(), replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))):

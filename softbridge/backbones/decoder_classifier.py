@@ -31,7 +31,11 @@ class DecoderClassifierBackbone(CausalBackbone):
         """Set the classes; a linear head counts them, and does not read their words."""
         self.words = tuple(words)
 
-    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+    def vectors(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return what the head reads, `[B, H]`."""
+        return self.pool(batch, self.settled(batch, prompt))
+
+    def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`."""
         self.require_words()
         return classify(self.pool(batch, prompt), prompt, len(self.words))

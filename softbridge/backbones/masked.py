@@ -80,7 +80,11 @@ class MaskedBackbone(SentenceBackbone):
         ids = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         return [token for token in ids if token != self.tokenizer.mask_token_id]
 
-    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+    def vectors(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return the states `[B, H]` at the mask, as the head reads them."""
+        return self.at_masks(batch, self.settled(batch, prompt), 1)[:, 0].float()
+
+    def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`."""
         self.require_words()
         if all(len(told) == 1 for told in self.answers):

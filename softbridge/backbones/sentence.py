@@ -43,7 +43,11 @@ class SentenceBackbone(Backbone):
         """Return `[CLS] text [SEP]` ids, cut to `max_length`."""
         return self.tokenizer(list(texts), truncation=True, max_length=self.spec.max_length)["input_ids"]
 
-    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+    def vectors(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return the text's unit embeddings `[B, H]`."""
+        return self.encode(batch, self.settled(batch, prompt))
+
+    def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the cosines to the classes' descriptions over the temperature, `[B, C]`."""
         self.require_words()
         return self.encode(batch, prompt) @ self.labels.T / self.spec.temperature

@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from softbridge.backbones.base import Backbone
 from softbridge.backbones.heads import answers, before_head, likelihood, logits
+from softbridge.backbones.mixing import refuse_mixing
 from softbridge.batch import Batch
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, shared
@@ -57,7 +58,12 @@ class Seq2SeqBackbone(Backbone):
         """Return a text's ids with the encoder's special tokens, cut to `max_length`."""
         return self.tokenizer(list(texts), truncation=True, max_length=self.spec.max_length)["input_ids"]
 
-    def score(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+    def vectors(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
+        """Return the decoder's states `[B, H]` where the label words follow."""
+        states, mask = self.encode(batch, self.settled(batch, prompt))
+        return self.decode(states, mask, self.opening)[:, -1].float()
+
+    def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`; the encoder runs once for all of them."""
         self.require_words()
         states, mask = self.encode(batch, prompt)
@@ -72,6 +78,7 @@ class Seq2SeqBackbone(Backbone):
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Answer each row; the prompt is read by the encoder, once."""
+        refuse_mixing(prompt)
         inputs = self.join(batch, shared(prompt, batch.input_ids))
         with torch.no_grad():
             written = self.model.generate(**inputs, **settings)

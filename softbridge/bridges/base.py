@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
+from softbridge.engine.step import Term
 from softbridge.injection import Injection
 from softbridge.prompts.base import PromptModule
 
@@ -23,6 +24,12 @@ class Shore:
         embed_target: trains a fresh prompt on the target at the plan's fixed steps, and returns it: the target's
             task embedding.
         generator: draws what the bridge draws.
+        other: returns a new prompt with another start than the one that all prompts of this seed share.
+        snapshots: each source domain's prompts at its looks at validation, oldest first.
+        losses: the target's validation loss with each of several prompts.
+        adapted: trains on the target from a source's prompt, and returns the prompt that validation chose with its
+            validation loss; the same as the bridge `spot` from that source.
+        mixture: trains one fresh prompt on the rows of several sources.
     """
 
     sources: Mapping[str, Injection]
@@ -30,6 +37,11 @@ class Shore:
     fresh: Callable[[], PromptModule]
     embed_target: Callable[[], Injection]
     generator: torch.Generator
+    other: Callable[[], PromptModule]
+    snapshots: Callable[[str], Sequence[Injection]]
+    losses: Callable[[Sequence[Injection]], list[float]]
+    adapted: Callable[[str], tuple[Injection, float]]
+    mixture: Callable[[Sequence[str]], Injection]
 
 
 @dataclass(frozen=True)
@@ -41,11 +53,13 @@ class Crossing:
             module that trains as it is; None for no prompt at all.
         parents: the source domains that it came from.
         note: what was chosen and why, for people.
+        term: what is added to the loss of each row on the target.
     """
 
     start: Injection | PromptModule | None
     parents: tuple[str, ...] = ()
     note: str = ""
+    term: Term | None = None
 
 
 @runtime_checkable
@@ -53,13 +67,15 @@ class Bridge(Protocol):
     """Describe a bridge: a frozen dataclass whose fields are the recipe's keys.
 
     `trains` says whether the prompt is trained on the target, `reads_sources` whether source prompts are needed,
-    `embeds_target` whether the target's task embedding may be asked for.
+    `embeds_target` whether the target's task embedding may be asked for, `tokens_only` whether source prompts must be
+    virtual tokens at the input and nothing else.
     """
 
     name: ClassVar[str]
     reference: ClassVar[str]
     bibtex: ClassVar[str]
     reads_sources: ClassVar[bool]
+    tokens_only: ClassVar[bool]
 
     @property
     def trains(self) -> bool:

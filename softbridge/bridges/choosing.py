@@ -1,10 +1,12 @@
-"""Choose one source: the one that was named, or the only one there is."""
+"""Choose sources: the one that was named, the only one there is, or the most similar ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from softbridge.bridges.base import Shore
 from softbridge.errors import SoftbridgeError, nearest
+from softbridge.similarity.geometry import SIMILARITIES
 
 
 def only_source(named: str | None, sources: Iterable[str]) -> str:
@@ -24,3 +26,20 @@ def only_source(named: str | None, sources: Iterable[str]) -> str:
         return str(named)
     seen = "no source is named" if named is None else f"there is no source '{named}'{nearest(named, there)}"
     raise SoftbridgeError(seen, f"one of: {', '.join(there)}", f"write source: {there[0] if there else 'NAME'}")
+
+
+def ranked(shore: Shore, similarity: str) -> dict[str, float]:
+    """Return the sources' similarity to the target, the largest first, by their task embeddings."""
+    target, measure = shore.embed_target().vectors()[0], SIMILARITIES[similarity]
+    close = {name: float(measure(prompt.vectors()[0], target)) for name, prompt in shore.embeddings.items()}
+    return dict(sorted(close.items(), key=lambda item: -item[1]))
+
+
+def told(values: Mapping[str, float]) -> str:
+    """Return names with their values, for people.
+
+    Example:
+        >>> told({"movies": 0.5})
+        'movies 0.500'
+    """
+    return ", ".join(f"{name} {value:.3f}" for name, value in values.items())

@@ -22,6 +22,7 @@ class NoPrompt:
     bibtex: ClassVar[str] = ""
     trains: ClassVar[bool] = False
     reads_sources: ClassVar[bool] = False
+    tokens_only: ClassVar[bool] = False
 
     def embeds_target(self, sources: int) -> bool:
         """Never."""

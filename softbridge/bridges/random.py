@@ -29,6 +29,7 @@ class Random:
     reference: ClassVar[str] = "a control of softbridge's: random direction, the source prompt's norms"
     bibtex: ClassVar[str] = ""
     reads_sources: ClassVar[bool] = True
+    tokens_only: ClassVar[bool] = False
 
     @property
     def trains(self) -> bool:

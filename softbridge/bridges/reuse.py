@@ -36,6 +36,7 @@ class Reuse:
 }"""
     trains: ClassVar[bool] = False
     reads_sources: ClassVar[bool] = True
+    tokens_only: ClassVar[bool] = False
 
     def embeds_target(self, sources: int) -> bool:
         """Never."""

@@ -25,6 +25,7 @@ class Scratch:
     bibtex: ClassVar[str] = Soft.bibtex
     trains: ClassVar[bool] = True
     reads_sources: ClassVar[bool] = False
+    tokens_only: ClassVar[bool] = False
 
     def embeds_target(self, sources: int) -> bool:
         """Never."""

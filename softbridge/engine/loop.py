@@ -21,7 +21,7 @@ from softbridge.batch import Rows
 from softbridge.domains.feeds import Feed
 from softbridge.engine import checkpoint, optimisers
 from softbridge.engine.plan import Plan
-from softbridge.engine.step import Work, backward, clip
+from softbridge.engine.step import Term, Work, backward, clip
 from softbridge.engine.stopping import Standing
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
@@ -40,12 +40,14 @@ class Member:
         seed: draws the order of its rows.
         prompt: its parameters, at the start.
         rows: its labelled rows.
+        term: what is added to its loss, beside the labels' own.
     """
 
     name: str
     seed: int
     prompt: PromptModule
     rows: Rows
+    term: Term | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Trained:
         last_step: the last step.
         stopped: why it stopped early, or None.
         history: what was seen at each look.
+        looks: the baked prompt at each look.
     """
 
     best: Injection | None
@@ -67,6 +70,7 @@ class Trained:
     last_step: int
     stopped: str | None
     history: list[dict[str, Any]]
+    looks: list[Injection] = field(default_factory=list)
 
 
 @dataclass
@@ -103,7 +107,10 @@ class Training:
         self.feeds = [Feed(len(m.rows), self.plan.batch, m.seed) for m in self.members]
         self.standings = [Standing(self.plan) for _ in self.members]
         self.history = [[] for _ in self.members]
+        self.looks: list[list[Injection]] = [[] for _ in self.members]
         self.losses: list[list[float]] = [[] for _ in self.members]
+        self.added: list[list[float]] = [[] for _ in self.members]
+        self.terms = {i: m.term for i, m in enumerate(self.members) if m.term is not None}
 
     @property
     def active(self) -> list[int]:
@@ -127,14 +134,18 @@ class Training:
         active = self.active
         picked = [(i, row) for i in active for row in self.feeds[i].rows_at(self.step)]
         ids = [self.members[i].rows.ids[row] for i, row in picked]
-        work = Work(Rows(ids, [self.members[i].rows.labels[row] for i, row in picked]), [i for i, _ in picked])
+        labels = [self.members[i].rows.labels[row] for i, row in picked]
+        work = Work(Rows(ids, labels), [i for i, _ in picked], {i: t for i, t in self.terms.items() if i in active})
         self.optimiser.zero_grad(set_to_none=True)
-        losses = backward(self.backbone, self.bank, work, self.plan.batch, self.plan.accumulation, self.accelerator)
+        losses, added = backward(
+            self.backbone, self.bank, work, self.plan.batch, self.plan.accumulation, self.accelerator
+        )
         clip(self.bank, active, self.plan.clip)
         self.optimiser.step()
         self.schedule.step()
         for i in active:
             self.losses[i].append(losses[i])
+            self.added[i].append(added[i])
         self.step += 1
         self.rows_seen += len(picked)
         self.seconds += time.perf_counter() - started
@@ -148,16 +159,20 @@ class Training:
         baked = self.bank.bake()
         for i in active:
             losses, self.losses[i] = self.losses[i], []
+            added, self.added[i] = self.added[i], []
             self.history[i].append(
                 {
                     "step": self.step,
                     "epoch": round(self.step * self.plan.batch / len(self.members[i].rows), 4),
                     "train_loss": sum(losses) / len(losses) if losses else None,
+                    **({"term": sum(added) / len(added) if added else None} if i in self.terms else {}),
                     "validation": scores[i],
                     "learning_rate": self.schedule.get_last_lr()[0],
                 }
             )
-            self.standings[i].look(self.step, baked[i].each(torch.Tensor.cpu), scores[i])
+            now = baked[i].each(torch.Tensor.cpu)
+            self.looks[i].append(now)
+            self.standings[i].look(self.step, now, scores[i])
         self.keep()
 
     def result(self, index: int) -> Trained:
@@ -165,7 +180,8 @@ class Training:
         standing, history = self.standings[index], self.history[index]
         assert standing.best is not None
         last = self.bank[index].bake().each(torch.Tensor.cpu)
-        return Trained(standing.best, last, standing.best_step, history[-1]["step"], standing.stopped, history)
+        reached = history[-1]["step"]
+        return Trained(standing.best, last, standing.best_step, reached, standing.stopped, history, self.looks[index])
 
     def keep(self) -> None:
         """Write the checkpoint and the history; only the main process does."""
@@ -184,6 +200,7 @@ class Training:
             "schedule": self.schedule.state_dict(),
             "standings": standings,
             "history": self.history,
+            "looks": [[prompt.state() for prompt in looks] for looks in self.looks],
         }
         checkpoint.write(self.folder / "checkpoint.pt", state)
         lines = [
@@ -204,4 +221,5 @@ class Training:
             kept["best"] = Injection(**kept["best"])
         self.standings = [Standing(self.plan, **kept) for kept in state["standings"]]
         self.history = state["history"]
+        self.looks = [[Injection(**prompt) for prompt in looks] for looks in state["looks"]]
         return True

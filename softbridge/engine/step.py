@@ -1,23 +1,38 @@
 """One optimiser step of a bank: every member's own batch, cut into passes of similar length.
 
-    L = sum over members of ( 1/batch * sum over the member's rows of -log p(y | x, prompt) )
+    L = sum over members of ( 1/batch * sum over the member's rows of (-log p(y | x, prompt) + the member's term) )
 
 The sum keeps a member's gradient what it would be alone; so does clipping each member by its own norm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Rows
+from softbridge.batch import Batch, Rows
 from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.injection import Injection
 from softbridge.losses.supervised import cross_entropy
 from softbridge.prompts.bank import Bank
+
+
+class Term(Protocol):
+    """Describe what a bridge adds to the loss of each row."""
+
+    @property
+    def formula(self) -> str:
+        """Return the term's name and formula, for records."""
+        ...
+
+    def __call__(self, backbone: Backbone, rows: Batch, prompt: Injection, scores: torch.Tensor) -> torch.Tensor:
+        """Return the rows' terms `[B]`, for their prompts and the classes' scores `[B, C]` with them."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,15 +42,17 @@ class Work:
     Arguments:
         rows: the rows of all members that still train.
         owner: each row's member index.
+        terms: the members whose loss has a term of its own, by index.
     """
 
     rows: Rows
     owner: Sequence[int]
+    terms: Mapping[int, Term]
 
 
 def backward(
     backbone: Backbone, bank: Bank, work: Work, batch: int, accumulation: int, accelerator: Accelerator
-) -> list[float]:
+) -> tuple[list[float], list[float]]:
     """Add up the gradients of one step.
 
     Arguments:
@@ -47,9 +64,9 @@ def backward(
         accelerator: shares the rows among its processes and adds up their gradients.
 
     Returns:
-        N losses, averaged over each member's rows; 0 for a member without rows.
+        N losses and, of them, N terms, averaged over each member's rows; 0 for a member without rows.
     """
-    losses = torch.zeros(len(bank), device=backbone.device)
+    losses = torch.zeros(2, len(bank), device=backbone.device)
     length = bank[0].bake().slots
     index, count = accelerator.process_index, accelerator.num_processes
     mine = list(range(len(work.owner)))[index::count]
@@ -59,13 +76,34 @@ def backward(
         chosen = [mine[i] for i in group]
         owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
         rows = backbone.batch(work.rows.take(chosen))
-        each = cross_entropy(backbone.score(rows, bank(owner)), rows.labels) / batch
+        prompts = bank(owner)
+        scores = backbone.score(rows, prompts)
+        added = own_terms(backbone, rows, prompts, scores, owner, work.terms) / batch
+        each = cross_entropy(scores, rows.labels) / batch + added
         each.sum().backward()
-        losses.index_add_(0, owner, each.detach())
+        losses.index_add_(1, owner, torch.stack([each.detach(), added.detach()]))
     if count > 1:
         share(bank, sorted(set(work.owner)), accelerator)
         losses = accelerator.reduce(losses, "sum")
-    return losses.tolist()
+    total, terms = losses.tolist()
+    return total, terms
+
+
+def own_terms(
+    backbone: Backbone,
+    rows: Batch,
+    prompts: Injection,
+    scores: torch.Tensor,
+    owner: torch.Tensor,
+    terms: Mapping[int, Term],
+) -> torch.Tensor:
+    """Return each row's term `[B]`: its member's own, or 0."""
+    added = torch.zeros(len(rows), device=scores.device)
+    for index, term in terms.items():
+        mine = (owner == index).nonzero().flatten()
+        if len(mine):
+            added = added.index_add(0, mine, term(backbone, rows.take(mine), prompts.pick(mine), scores[mine]))
+    return added
 
 
 def share(bank: Bank, active: Sequence[int], accelerator: Accelerator) -> None:

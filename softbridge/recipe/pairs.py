@@ -60,6 +60,11 @@ def impossible(kind: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
                 f"is {arm.bridge.name}, but the classes of {kind} backbones are read from a head that must be trained"
             )
             yield ("arms", name, "bridge"), seen, "remove the arm"
+        if arm and prompt and arm.bridge.tokens_only and prompt.makes != {"tokens"}:
+            seen = (
+                f"is {arm.bridge.name}, which works on virtual tokens at the input, and {prompt.name} is not of these"
+            )
+            yield ("arms", name, "bridge"), seen, "choose another bridge, or write prompt: {kind: soft}"
     for section in ("sources", "targets"):
         for name, domain in parts[section].items():
             if isinstance(domain, Domain) and kind != "masked" and MASK in domain.template:

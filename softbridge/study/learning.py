@@ -17,8 +17,9 @@ from softbridge.evaluation.evaluator import probabilities, scores
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptModule
-from softbridge.prompts.headed import headed
+from softbridge.prompts.headed import HeadedPrompt, headed
 from softbridge.prompts.held import HeldPrompt
+from softbridge.prompts.series import save_series
 from softbridge.seeding import derive, generator
 from softbridge.study.cards import make_card
 from softbridge.study.judging import judge_on
@@ -76,6 +77,8 @@ def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
     if materials.accelerator.is_main_process:
         for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
             save(materials, lesson, seed, member, crossing)
+            if lesson.kind == "extract":
+                save_series(snapshots_file(stage, seed), member.looks)
         stage.finish(result)
     materials.accelerator.wait_for_everyone()
     speed = f", {seen / seconds:.0f} rows/s" if seen else ""
@@ -89,7 +92,8 @@ def start(materials: Materials, lesson: Lesson, sets: Sequence[tuple[Rows, Rows]
     members = []
     for seed, crossing, (train, _) in zip(lesson.seeds, lesson.crossings, sets, strict=True):
         order = derive(seed, "order", lesson.domain.name)
-        members.append(Member(f"seed{seed}", order, module(materials, lesson.domain, crossing, seed), train))
+        begun = module(materials, lesson.domain, crossing, seed)
+        members.append(Member(f"seed{seed}", order, begun, train, crossing.term))
     judge = judge_on(materials.backbone, [looked for _, looked in sets], lesson.plan, materials.accelerator)
     return Training(materials.backbone, members, lesson.plan, judge, materials.accelerator, folder=lesson.stage.folder)
 
@@ -97,8 +101,10 @@ def start(materials: Materials, lesson: Lesson, sets: Sequence[tuple[Rows, Rows]
 def module(materials: Materials, domain: OpenDomain, crossing: Crossing, seed: int) -> PromptModule:
     """Return the module that trains: the crossing's own, or the recipe's kind of prompt, begun where it stands."""
     start, space, draw = crossing.start, materials.space(domain), generator(seed, "module", domain.name)
-    if isinstance(start, PromptModule):
+    if isinstance(start, HeadedPrompt):
         return start
+    if isinstance(start, PromptModule):
+        return headed(start, space, draw)
     assert start is not None
     return headed(materials.recipe.prompt.build(space, draw, start), space, draw, start)
 
@@ -125,6 +131,7 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
             "history": member.history,
             "parents": list(crossing.parents),
             "note": crossing.note,
+            "term": crossing.term.formula if crossing.term else None,
             "rows": count,
         }
         for seed, member, crossing, count in zip(lesson.seeds, trained, lesson.crossings, rows, strict=True)
@@ -139,6 +146,11 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
 def prompt_folder(stage: Stage, seed: int, which: str) -> Path:
     """Return the folder of a member's prompt: `best` or `last`."""
     return stage.folder / "prompts" / f"seed{seed}-{which}"
+
+
+def snapshots_file(stage: Stage, seed: int) -> Path:
+    """Return the file of a member's prompts at its looks."""
+    return stage.folder / "prompts" / f"seed{seed}-looks.safetensors"
 
 
 def save(materials: Materials, lesson: Lesson, seed: int, member: Trained, crossing: Crossing) -> None:

@@ -13,21 +13,20 @@ from accelerate import Accelerator
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from softbridge.bridges.base import Crossing, Shore
+from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
 from softbridge.errors import BackboneError, StudyError
-from softbridge.injection import Injection
-from softbridge.prompts import files
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.headed import headed
 from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
-from softbridge.study.learning import Lesson, learn, prompt_folder
+from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
+from softbridge.study.shores import Shores
 from softbridge.study.stages import Stage
 from softbridge.study.testing import touch_test
 from softbridge.study.watching import Watcher
@@ -136,37 +135,12 @@ class Study:
 
     def cross(self, target: str, arm: Arm) -> list[Crossing]:
         """Return where each seed's prompt stands on the target before training."""
-        domain = self.materials.targets[target]
-        names = self.used(arm) if arm.bridge.reads_sources else []
-
-        def saved(source: str, seed: int, which: str) -> Injection:
-            prompt = files.load(prompt_folder(self.extraction(source), seed, which)).injection
-            known = self.materials.sources[source].classes == domain.classes
-            return prompt if known else replace(prompt, head=None, head_bias=None)  # a head knows its classes alone
-
-        def shore(seed: int) -> Shore:
-            return Shore(
-                sources={name: saved(name, seed, "best") for name in names},
-                embeddings={name: saved(name, seed, "last") for name in names},
-                fresh=lambda: self.fresh(domain, seed),
-                embed_target=lambda: self.embed(target, arm, seed),
-                generator=generator(seed, "bridge", target),
-            )
-
-        return [arm.bridge.cross(shore(seed)) for seed in self.seeds(arm)]
+        shores = Shores(self, target, arm)
+        return [arm.bridge.cross(shores.shore(seed)) for seed in self.seeds(arm)]
 
     def seeds(self, arm: Arm) -> tuple[int, ...]:
         """Return an arm's members; without a prompt nothing differs between seeds, and one stands for all."""
         return self.recipe.seeds[:1] if arm.bridge.name == "none" else self.recipe.seeds
-
-    def embed(self, target: str, arm: Arm, seed: int) -> Injection:
-        """Return the target's task embedding: a fresh prompt after the arm's own steps; `scratch` shares it."""
-        from softbridge.bridges.scratch import Scratch
-
-        scratch = replace(arm, bridge=Scratch(), budget="target")
-        lesson = self.adaptation(target, scratch, self.cross(target, scratch))
-        learn(self.materials, lesson, self.watcher)
-        return files.load(prompt_folder(lesson.stage, seed, "last")).injection
 
     def cells(self) -> Iterator[tuple[str, Arm]]:
         """Yield every target with every arm."""

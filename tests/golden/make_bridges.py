@@ -35,6 +35,59 @@ def matched(noise, source):
     return [[x * norm(s) / norm(z) for x in z] for z, s in zip(noise, source, strict=True)]
 
 
+def weighted(prompts, weights):
+    """Return the sum of prompts by weight."""
+    return [
+        [sum(w * prompt[i][j] for w, prompt in zip(weights, prompts, strict=True)) for j in range(len(prompts[0][0]))]
+        for i in range(len(prompts[0]))
+    ]
+
+
+def softmax(values):
+    """Return the exponentials' shares."""
+    top = max(values)
+    raised = [math.exp(v - top) for v in values]
+    return [v / sum(raised) for v in raised]
+
+
+def attention(text, prompts, down, up, gain, shift, heat):
+    """Return ATTEMPT's weights of the prompts for one text without padding."""
+    seen = [max(column) for column in zip(*text, strict=True)]
+    inner = [sum(w * x for w, x in zip(row, seen, strict=True)) for row in down]
+    inner = [x / (1 + math.exp(-x)) for x in inner]
+    made = [sum(w * x for w, x in zip(row, inner, strict=True)) for row in up]
+    mean = sum(made) / len(made)
+    variance = sum((x - mean) ** 2 for x in made) / len(made)
+    query = [g * (x - mean) / math.sqrt(variance + 1e-5) + b for x, g, b in zip(made, gain, shift, strict=True)]
+    keys = [[max(column) for column in zip(*prompt, strict=True)] for prompt in prompts]
+    return softmax([sum(k * q for k, q in zip(key, query, strict=True)) / heat for key in keys])
+
+
+def divergence(teacher, student):
+    """Return KL(softmax(teacher) || softmax(student))."""
+    p, q = softmax(teacher), softmax(student)
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
+
+
+def likeness(u, v):
+    """Return DTVG's similarity of two task vectors."""
+    return sum(x * y for a in u for b in v for x, y in zip(a, b, strict=True)) / len(u) ** 2
+
+
+def sums(sources, fresh, target):
+    """Return where the bridges that sum prompts start."""
+    minus = [weighted([prompt, fresh], [1, -1]) for prompt in sources.values()]
+    close = {name: max(0.0, per_token(prompt, target)) for name, prompt in sources.items()}
+    first = sorted(close, key=lambda name: -close[name])[:2]
+    shares = [close[name] / sum(close[n] for n in first) for name in first]
+    own = weighted([target, fresh], [1, -1])
+    return {
+        "arithmetic": weighted([fresh, *minus], [1, 0.5, -0.5, 0.5]),
+        "average": weighted([sources[name] for name in first], shares),
+        "likeness": [likeness(own, vector) for vector in minus],
+    }
+
+
 def main():
     """Write the case beside this script."""
     draw = random.Random(20221107)
@@ -59,6 +112,13 @@ def main():
             "cosine_of_means": max(sources, key=lambda name: of_means(sources[name], target)),
         },
     }
+    text, heat = prompt(), 2.5
+    down, up = prompt()[:3], [row[:3] for row in prompt()[:3] + prompt()[:3]]
+    gain, shift = prompt()[0], prompt()[0]
+    query = {"text": text, "down": down, "up": up, "gain": gain, "shift": shift, "heat": heat}
+    case |= sums(sources, fresh, target)
+    case["attempt"] = query | {"weights": attention(text, list(sources.values()), down, up, gain, shift, heat)}
+    case["divergence"] = {"teacher": text[0], "student": text[1], "value": divergence(text[0], text[1])}
     Path(__file__).with_name("bridges.json").write_text(json.dumps(case) + "\n", encoding="utf-8")
 
 

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from softbridge.backbones.mixing import attend
+from softbridge.bridges.arithmetic import Arithmetic
 from softbridge.bridges.base import Bridge, Crossing, Shore
+from softbridge.bridges.grouped import Grouped, likeness
+from softbridge.bridges.mixtures import MixedPrompt
 from softbridge.bridges.none import NoPrompt
 from softbridge.bridges.random import Random
 from softbridge.bridges.reuse import Reuse
@@ -16,8 +20,11 @@ from softbridge.bridges.spot import Spot
 from softbridge.bridges.table import BRIDGES
 from softbridge.errors import SoftbridgeError
 from softbridge.injection import Injection
+from softbridge.losses.distillation import divergence
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.soft import SoftPrompt
+
+LOSSES = {"movies": 0.6, "news": 0.3, "tweets": 0.9}
 
 
 def draw(seed, length=4, width=8):
@@ -40,7 +47,21 @@ def shore(sources=("movies",), target=None, seed=0):
         assert target is not None, "the bridge asked for a task embedding that it does not need"
         return one(target)
 
-    return Shore(prompts, prompts, lambda: SoftPrompt(draw(100)), embed, torch.Generator().manual_seed(seed))
+    def mixture(names):
+        return one(torch.stack([prompts[name].tokens[0] for name in names]).mean(0))
+
+    return Shore(
+        prompts,
+        prompts,
+        lambda: SoftPrompt(draw(100)),
+        embed,
+        torch.Generator().manual_seed(seed),
+        other=lambda: SoftPrompt(draw(200)),
+        snapshots=lambda name: [one(draw(100)), one(0.5 * (draw(100) + prompts[name].tokens[0])), prompts[name]],
+        losses=lambda starts: [float(abs(start.tokens.mean() - 0.2)) for start in starts],
+        adapted=lambda name: (prompts[name].each(lambda part: part + 1), LOSSES[name]),
+        mixture=mixture,
+    )
 
 
 @pytest.mark.parametrize("name", BRIDGES)
@@ -52,11 +73,11 @@ def test_every_bridge_keeps_the_contract(name):
     assert isinstance(bridge, Bridge)
     assert bridge.name == name
     assert bridge.reference
-    there = shore()
+    there = shore(target=draw(50))
     before = {k: v.tokens.clone() for k, v in there.sources.items()}
     crossing = bridge.cross(there)
     assert isinstance(crossing, Crossing)
-    if crossing.start is not None:
+    if name != "ensemble" and crossing.start is not None:
         assert tokens(crossing).shape == (4, 8)
         tokens(crossing).add_(1)
     assert all(torch.equal(v.tokens, before[k]) for k, v in there.sources.items()), (
@@ -120,7 +141,8 @@ def golden_shore(monkeypatch):
     noise = torch.tensor([GOLDEN["noise"]])
     fresh, target = SoftPrompt(torch.tensor(GOLDEN["fresh"])), one(torch.tensor(GOLDEN["target"]))
     monkeypatch.setattr(torch, "randn", lambda *shape, **keys: noise)
-    return Shore(sources, sources, lambda: fresh, lambda: target, None)
+    none = [None] * 5
+    return Shore(sources, sources, lambda: fresh, lambda: target, None, *none[1:], None)
 
 
 @pytest.mark.parametrize("bridge", [Scratch(), Reuse(source="movies"), Random(source="movies")], ids=lambda b: b.name)
@@ -132,3 +154,34 @@ def test_starts_equal_the_golden_numbers(bridge, monkeypatch):
 @pytest.mark.parametrize("similarity", ["per_token_cosine", "cosine_of_means"])
 def test_spot_chooses_as_the_golden_script_does(similarity, monkeypatch):
     assert Spot(similarity=similarity).cross(golden_shore(monkeypatch)).parents == (GOLDEN["spot"][similarity],)
+
+
+def test_sums_equal_the_golden_numbers(monkeypatch):
+    there = golden_shore(monkeypatch)
+    names = list(GOLDEN["sources"])
+    weights = dict(zip(names, (1.0, -1.0, 1.0), strict=True))
+    close = {
+        "arithmetic": tokens(Arithmetic(scale=0.5, weights=weights).cross(there)),
+        "average": tokens(Spot(top=2).cross(there)),
+    }
+    for name, found in close.items():
+        torch.testing.assert_close(found, torch.tensor(GOLDEN[name]), atol=1e-5, rtol=1e-5)
+    module = Grouped().cross(there).start
+    found = torch.stack([likeness(module.target.detach(), source) for source in module.sources])
+    torch.testing.assert_close(found, torch.tensor(GOLDEN["likeness"]), atol=1e-5, rtol=1e-5)
+
+
+def test_attention_and_distillation_equal_the_golden_numbers():
+    case = GOLDEN["attempt"]
+    frozen = torch.stack([torch.tensor(rows) for rows in GOLDEN["sources"].values()])
+    made = MixedPrompt(frozen, None, 3, case["heat"], torch.Generator())
+    norm = torch.tensor([case["gain"], case["shift"]])
+    made.load_state_dict(
+        {"frozen": frozen, "down": torch.tensor(case["down"]), "up": torch.tensor(case["up"]), "norm": norm}
+    )
+    text = torch.tensor([case["text"]])
+    weights = attend(text, torch.ones(text.shape[:2]), made.bake())
+    torch.testing.assert_close(weights[0], torch.tensor(case["weights"]), atol=1e-6, rtol=1e-5)
+    case = GOLDEN["divergence"]
+    found = divergence(torch.tensor([case["teacher"]]), torch.tensor([case["student"]]))
+    torch.testing.assert_close(found[0], torch.tensor(case["value"]), atol=1e-6, rtol=1e-5)

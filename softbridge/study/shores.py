@@ -1,0 +1,124 @@
+"""What a bridge may look at, made for one target and arm: prompts that are there, and work that is done when asked for.
+
+All of the work goes through stages, so that arms which ask for the same share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from datasets import concatenate_datasets
+
+from softbridge.bridges.base import Crossing, Shore
+from softbridge.bridges.scratch import Scratch
+from softbridge.bridges.spot import Spot
+from softbridge.domains.domain import OpenDomain
+from softbridge.errors import StudyError
+from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.injection import Injection
+from softbridge.prompts import files
+from softbridge.prompts.bank import Bank
+from softbridge.prompts.held import HeldPrompt
+from softbridge.prompts.series import load_series
+from softbridge.recipe import Arm
+from softbridge.seeding import derive, generator
+from softbridge.study.learning import Lesson, learn, prompt_folder, snapshots_file
+
+if TYPE_CHECKING:
+    from softbridge.study.study import Study
+
+
+class Shores:
+    """Make the shore of each seed.
+
+    Arguments:
+        study: the study.
+        target: the target's name.
+        arm: the arm whose bridge is crossed.
+    """
+
+    def __init__(self, study: Study, target: str, arm: Arm) -> None:
+        self.study, self.target, self.arm = study, target, arm
+        self.domain = study.materials.targets[target]
+        self.names = study.used(arm) if arm.bridge.reads_sources else []
+
+    def shore(self, seed: int) -> Shore:
+        """Return one seed's shore."""
+        return Shore(
+            sources={name: self.saved(name, seed, "best") for name in self.names},
+            embeddings={name: self.saved(name, seed, "last") for name in self.names},
+            fresh=lambda: self.study.fresh(self.domain, seed),
+            embed_target=lambda: self.embed(seed),
+            generator=generator(seed, "bridge", self.target),
+            other=lambda: self.study.fresh(self.domain, derive(seed, "another start")),
+            snapshots=lambda name: load_series(snapshots_file(self.study.extraction(name), seed)),
+            losses=lambda prompts: self.losses(prompts, seed),
+            adapted=lambda name: self.adapted(name, seed),
+            mixture=lambda names: self.mixture(names, seed),
+        )
+
+    def saved(self, source: str, seed: int, which: str) -> Injection:
+        """Return a source's prompt; its head only where the target has the same classes, which a head knows alone."""
+        prompt = files.load(prompt_folder(self.study.extraction(source), seed, which)).injection
+        known = self.study.materials.sources[source].classes == self.domain.classes
+        return prompt if known else replace(prompt, head=None, head_bias=None)
+
+    def carried(self, arm: Arm) -> Lesson:
+        """Carry another arm of the same target to its end, and return its lesson."""
+        lesson = self.study.adaptation(self.target, arm, self.study.cross(self.target, arm))
+        learn(self.study.materials, lesson, self.study.watcher)
+        return lesson
+
+    def embed(self, seed: int) -> Injection:
+        """Return the target's task embedding: a fresh prompt after the arm's own steps; `scratch` shares it."""
+        lesson = self.carried(replace(self.arm, bridge=Scratch(), budget="target"))
+        return files.load(prompt_folder(lesson.stage, seed, "last")).injection
+
+    def adapted(self, source: str, seed: int) -> tuple[Injection, float]:
+        """Return the target's best prompt from a source on, and its validation loss; `spot` from there shares it."""
+        lesson = self.carried(replace(self.arm, bridge=Spot(source=source), budget="target"))
+        saved = files.load(prompt_folder(lesson.stage, seed, "best"))
+        return saved.injection, saved.card.scores["validation_loss"]
+
+    def losses(self, prompts: Sequence[Injection], seed: int) -> list[float]:
+        """Return the target's validation loss with each prompt."""
+        materials, recipe = self.study.materials, self.study.recipe
+        materials.bind(self.domain)
+        _, rows = materials.few(self.domain, seed, recipe.shots, recipe.validation_shots)
+        bank = Bank({str(i): HeldPrompt(prompt) for i, prompt in enumerate(prompts)}).to(materials.backbone.device)
+        chances = probabilities(materials.backbone, bank, [rows] * len(prompts), materials.accelerator)
+        return [scores(each, rows.labels, [])["loss"] for each in chances]
+
+    def mixture(self, names: Sequence[str], seed: int) -> Injection:
+        """Return a fresh prompt trained on the rows of several sources, with the sources' plan."""
+        study, plan = self.study, self.study.recipe.training.source
+        domain = united([study.materials.sources[name] for name in sorted(names)])
+        facts = {"domains": [study.extraction(name).digest for name in sorted(names)], "plan": asdict(plan)}
+        stage = study.stage(f"extract-{domain.name}", facts)
+        crossings = [Crossing(study.fresh(domain, s)) for s in study.recipe.seeds]
+        lesson = Lesson(stage, "extract", domain, study.recipe.seeds, crossings, plan)
+        learn(study.materials, lesson, study.watcher)
+        return files.load(prompt_folder(stage, seed, "best")).injection
+
+
+def united(domains: Sequence[OpenDomain]) -> OpenDomain:
+    """Return the domain of several domains' rows.
+
+    Raises:
+        StudyError: when their classes differ.
+    """
+    first = domains[0]
+    if any((domain.classes, domain.words) != (first.classes, first.words) for domain in domains):
+        raise StudyError(
+            f"the domains {', '.join(d.name for d in domains)} have different classes, and one prompt is to learn all",
+            "the same labels in each",
+            "choose `how: average`, or give the domains the same labels",
+        )
+    splits = {
+        name: concatenate_datasets([getattr(domain, name) for domain in domains])
+        for name in ("train", "validation", "test", "unlabelled")
+    }
+    prints = {f"{domain.name}/{split}": sha for domain in domains for split, sha in domain.fingerprints.items()}
+    return replace(first, name="+".join(domain.name for domain in domains), **splits, fingerprints=prints)
