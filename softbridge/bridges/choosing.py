@@ -43,3 +43,13 @@ def told(values: Mapping[str, float]) -> str:
         'movies 0.500'
     """
     return ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+
+
+def near_source(shore: Shore, named: str | None, similarity: str) -> tuple[str, str]:
+    """Return the named source, the only one, or the most similar one, with a note on why."""
+    if named is not None or len(shore.sources) == 1:
+        source = only_source(named, shore.sources)
+        return source, f"from {source}"
+    close = ranked(shore, similarity)
+    source = next(iter(close))
+    return source, f"from {source}, by {similarity}: {told(close)}"

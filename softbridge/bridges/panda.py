@@ -10,7 +10,7 @@ import torch
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Batch
 from softbridge.bridges.base import Crossing, Shore
-from softbridge.bridges.choosing import only_source
+from softbridge.bridges.choosing import near_source
 from softbridge.errors import BridgeError
 from softbridge.injection import Injection, shared
 from softbridge.losses.distillation import divergence, squared
@@ -56,12 +56,14 @@ class Panda:
     Adaptation. IEEE TKDE 2024.
 
     Arguments:
-        source: the source domain; may be left out where there is only one.
+        source: the source domain; left out, the only one, or else the most similar one.
+        similarity: how task embeddings are compared, where the source is to be chosen.
         form: `paper` or `code`.
         strength: beta, from 0; 0 is `spot`.
     """
 
     source: str | None = None
+    similarity: Literal["cosine_of_means", "per_token_cosine"] = "per_token_cosine"
     form: Literal["paper", "code"] = "paper"
     strength: float = 1.0
 
@@ -87,13 +89,11 @@ class Panda:
             raise BridgeError(f"strength is {self.strength}", "a number from 0", "write strength: 1.0")
 
     def embeds_target(self, sources: int) -> bool:
-        """Never."""
-        return False
+        """Where the source is to be chosen among several."""
+        return self.source is None and sources > 1
 
     def cross(self, shore: Shore) -> Crossing:
         """Return the source prompt and its teaching."""
-        source = only_source(self.source, shore.sources)
+        source, note = near_source(shore, self.source, self.similarity)
         prompt = shore.sources[source]
-        return Crossing(
-            prompt.each(torch.clone), (source,), f"from {source}", Teacher(prompt, self.form, self.strength)
-        )
+        return Crossing(prompt.each(torch.clone), (source,), note, Teacher(prompt, self.form, self.strength))

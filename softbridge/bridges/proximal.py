@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Batch
 from softbridge.bridges.base import Crossing, Shore
-from softbridge.bridges.choosing import only_source
+from softbridge.bridges.choosing import near_source
 from softbridge.errors import BridgeError
 from softbridge.injection import Injection
 
@@ -42,11 +42,13 @@ class Proximal:
     A baseline of softbridge's own beside distillation: no paper that it knows of uses the pull alone.
 
     Arguments:
-        source: the source domain; may be left out where there is only one.
+        source: the source domain; left out, the only one, or else the most similar one.
+        similarity: how task embeddings are compared, where the source is to be chosen.
         strength: mu, from 0; 0 is `spot`.
     """
 
     source: str | None = None
+    similarity: Literal["cosine_of_means", "per_token_cosine"] = "per_token_cosine"
     strength: float = 0.1
 
     name: ClassVar[str] = "proximal"
@@ -61,11 +63,11 @@ class Proximal:
             raise BridgeError(f"strength is {self.strength}", "a number from 0", "write strength: 0.1")
 
     def embeds_target(self, sources: int) -> bool:
-        """Never."""
-        return False
+        """Where the source is to be chosen among several."""
+        return self.source is None and sources > 1
 
     def cross(self, shore: Shore) -> Crossing:
         """Return the source prompt and the pull to it."""
-        source = only_source(self.source, shore.sources)
+        source, note = near_source(shore, self.source, self.similarity)
         prompt = shore.sources[source]
-        return Crossing(prompt.each(torch.clone), (source,), f"from {source}", Pull(prompt, self.strength))
+        return Crossing(prompt.each(torch.clone), (source,), note, Pull(prompt, self.strength))

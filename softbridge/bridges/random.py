@@ -9,6 +9,7 @@ import torch
 
 from softbridge.bridges.base import Crossing, Shore
 from softbridge.bridges.choosing import only_source
+from softbridge.injection import Injection
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Random:
     `p_i = z_i * ||s_i|| / ||z_i||`, z normal, s the source prompt.
 
     Arguments:
-        source: the source domain; may be left out where there is only one.
+        source: the source domain whose norms are taken; left out, the mean of all sources' norms.
         train: whether the prompt is trained on the target afterwards.
     """
 
@@ -28,6 +29,7 @@ class Random:
     name: ClassVar[str] = "random"
     reference: ClassVar[str] = "a control of softbridge's: random direction, the source prompt's norms"
     bibtex: ClassVar[str] = ""
+    averages: ClassVar[bool] = True  # over the sources, where none is named
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 
@@ -41,11 +43,14 @@ class Random:
         return False
 
     def cross(self, shore: Shore) -> Crossing:
-        """Return random vectors of the source prompt's norms."""
-        source = only_source(self.source, shore.sources)
+        """Return random vectors of the source prompt's norms, or of the sources' mean norms."""
+        names = [only_source(self.source, shore.sources)] if self.source else list(shore.sources)
+        prompts = [shore.sources[name] for name in names]
 
-        def matched(part: torch.Tensor) -> torch.Tensor:
-            noise = torch.randn(part.shape, generator=shore.generator)
-            return noise * part.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
+        def matched(part: str) -> torch.Tensor:
+            norms = torch.stack([prompt.parts[part].norm(dim=-1, keepdim=True) for prompt in prompts]).mean(0)
+            noise = torch.randn(prompts[0].parts[part].shape, generator=shore.generator)
+            return noise * norms / noise.norm(dim=-1, keepdim=True)
 
-        return Crossing(shore.sources[source].each(matched), (), f"random, with the norms of {source}")
+        start = Injection(**{part: matched(part) for part in prompts[0].parts}, block=prompts[0].block)
+        return Crossing(start, (), f"random, with the norms of {' and '.join(names)}")

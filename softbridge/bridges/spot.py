@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 
 from softbridge.bridges.base import Crossing, Shore
-from softbridge.bridges.choosing import only_source, ranked, told
+from softbridge.bridges.choosing import near_source, ranked, told
 from softbridge.bridges.sums import combined
 from softbridge.errors import BridgeError
 
@@ -66,13 +66,11 @@ class Spot:
 
     def cross(self, shore: Shore) -> Crossing:
         """Return the chosen source's prompt, or what the top k come to."""
-        if not self.embeds_target(len(shore.sources)):
-            source = only_source(self.source, shore.sources)
-            return Crossing(shore.sources[source].each(torch.clone), (source,), f"from {source}")
+        if self.top == 1 or not self.embeds_target(len(shore.sources)):
+            source, note = near_source(shore, self.source, self.similarity)
+            return Crossing(shore.sources[source].each(torch.clone), (source,), note)
         close = ranked(shore, self.similarity)
         shown, first = f"by {self.similarity}: {told(close)}", tuple(close)[: self.top]
-        if len(first) == 1:
-            return Crossing(shore.sources[first[0]].each(torch.clone), first, f"from {first[0]}, {shown}")
         if self.how == "mixture":
             return Crossing(shore.mixture(first), first, f"trained on the rows of {' and '.join(first)}, {shown}")
         if self.how == "average":

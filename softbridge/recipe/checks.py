@@ -115,7 +115,7 @@ def _check_crossing(arm: Arm, names: Sequence[str], document: Document) -> None:
 
 def _undecided(arm: Arm, names: Sequence[str]) -> bool:
     """Say whether the bridge goes from one source, none is named, and it would not choose by itself."""
-    unnamed = getattr(arm.bridge, "source", "") is None
+    unnamed = getattr(arm.bridge, "source", "") is None and not getattr(arm.bridge, "averages", False)
     return unnamed and len(names) > 1 and not arm.bridge.embeds_target(len(names))
 
 

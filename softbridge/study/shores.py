@@ -42,7 +42,7 @@ class Shores:
     def __init__(self, study: Study, target: str, arm: Arm) -> None:
         self.study, self.target, self.arm = study, target, arm
         self.domain = study.materials.targets[target]
-        self.names = study.used(arm) if arm.bridge.reads_sources else []
+        self.names = study.used(target, arm) if arm.bridge.reads_sources else []
 
     def shore(self, seed: int) -> Shore:
         """Return one seed's shore."""

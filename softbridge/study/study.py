@@ -102,29 +102,32 @@ class Study:
         space, draw = self.materials.space(domain), generator(seed, "init")
         return headed(self.recipe.prompt.build(space, draw), space, draw)
 
-    def budget(self, arm: Arm) -> Plan:
+    def budget(self, target: str, arm: Arm) -> Plan:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
         if arm.budget == "target":
             return arm.plan
         source = self.recipe.training.source
-        extra = math.ceil(source.steps * source.batch * len(self.used(arm)) / arm.plan.batch)
+        extra = math.ceil(source.steps * source.batch * len(self.used(target, arm)) / arm.plan.batch)
         return replace(arm.plan, steps=arm.plan.steps + extra)
 
-    def used(self, arm: Arm) -> list[str]:
-        """Return the sources an arm may read, or that its combined budget counts."""
+    def used(self, target: str, arm: Arm) -> list[str]:
+        """Return the sources an arm may read, or that its combined budget counts; never the target's own data."""
         named = getattr(arm.bridge, "source", None)
-        return [named] if named else list(arm.sources or self.recipe.sources)
+        if named:
+            return [named]
+        own, sources = self.materials.targets[target].fingerprint, self.materials.sources
+        return [name for name in arm.sources or self.recipe.sources if sources[name].fingerprint != own]
 
     def adaptation(self, target: str, arm: Arm, crossings: Sequence[Crossing]) -> Lesson:
         """Return the lesson of one arm on one target."""
         recipe, domain, bridge = self.recipe, self.materials.targets[target], arm.bridge
-        plan = self.budget(arm) if bridge.trains else None
+        plan = self.budget(target, arm) if bridge.trains else None
         facts = {
             "domain": domain_facts(domain),
             "bridge": {"name": bridge.name, **plain(bridge)},
             "plan": asdict(plan) if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
-            "inputs": [self.extraction(s).digest for s in self.used(arm)] if bridge.reads_sources else [],
+            "inputs": [self.extraction(s).digest for s in self.used(target, arm)] if bridge.reads_sources else [],
         }
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
         return Lesson(stage, "adapt", domain, self.seeds(arm), crossings, plan, recipe.shots, recipe.validation_shots)
@@ -158,8 +161,12 @@ class Study:
             adapted = learn(self.materials, lesson, self.watcher)
             stage = self.evaluation(target, arm, lesson)
             tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
-            read = {name: extracted[name] for name in self.used(arm) if name in extracted and arm.bridge.reads_sources}
-            cell = Cell(target, arm, self.budget(arm), lesson, stage, adapted, tested, read)
+            read = {
+                name: extracted[name]
+                for name in self.used(target, arm)
+                if name in extracted and arm.bridge.reads_sources
+            }
+            cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read)
             records.append(record(self.materials, cell, self.out))
         if not self.materials.still_frozen():
             raise BackboneError(
@@ -172,8 +179,8 @@ class Study:
 
     def needed(self) -> list[str]:
         """Return the sources that some arm reads."""
-        readers = [arm for arm in self.recipe.arms.values() if arm.bridge.reads_sources]
-        return [name for name in self.recipe.sources if any(name in self.used(arm) for arm in readers)]
+        readers = [(target, arm) for target, arm in self.cells() if arm.bridge.reads_sources]
+        return [name for name in self.recipe.sources if any(name in self.used(*reader) for reader in readers)]
 
 
 def domain_facts(domain: OpenDomain) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The defining properties of the bridges that mix by attention (attempt, ensemble, snapshots) or add a term to the loss."""
+"""The defining properties of the bridges that mix by attention (attempt, ensemble, snapshots) or add to the loss."""
 
 import dataclasses
 

@@ -163,3 +163,62 @@ def test_a_catalogue_model_comes_from_the_hub_where_asked(monkeypatch):
     assert asked[0] == (entry.hub_id, entry.revision, ())
     assert asked[1][:2] == ("minilm-l6", None)
     assert asked[1][2][0] == "cache/minilm-l6"
+
+
+EVERY = """
+  arithmetic: {bridge: arithmetic}
+  arithmetic, untrained: {bridge: arithmetic, train: false, scale: 0.5, onto: new}
+  average: {bridge: spot, top: 2}
+  mixture: {bridge: spot, top: 2, how: mixture}
+  best of 2: {bridge: spot, top: 2, how: best}
+  grouped: {bridge: grouped}
+  attempt: {bridge: attempt, rank: 4}
+  panda: {bridge: panda}
+  code form: {bridge: panda, form: code}
+  ensemble: {bridge: ensemble, rank: 4}
+  snapshots: {bridge: snapshots, rank: 4, count: 2}
+  intrinsic: {bridge: intrinsic}
+  proximal: {bridge: proximal}
+"""
+
+
+def every_bridge(folder, kind):
+    """Write a recipe with every bridge; a classifier's head needs training, so bare arms go."""
+    make(folder, kind)
+    text = (folder / "toy.yaml").read_text().rstrip() + EVERY
+    if kind.endswith("classifier"):
+        text = text.replace("precision:", f"kind: {kind}, precision:").replace("  no prompt: {bridge: none}\n", "")
+    (folder / "every.yaml").write_text(text)
+    return recipes.read(folder / "every.yaml")
+
+
+@pytest.mark.parametrize("kind", ["sentence", "encoder_classifier"])
+def test_every_bridge_runs_and_each_source_is_trained_once(tmp_path, kind, monkeypatch):
+    recipe = every_bridge(tmp_path, kind)
+    trained, run = [], Training.run
+    monkeypatch.setattr(Training, "run", lambda self: trained.append(self.folder.name.rsplit("-", 1)[0]) or run(self))
+    result = study.run(recipe, tmp_path / "out")
+    assert {r.arm for r in result.records} == set(recipe.arms)
+    assert {name: trained.count(name) for name in trained if name.startswith("extract")} == {
+        "extract-films": 1,
+        "extract-books": 1,
+        "extract-books-films": 1,
+    }
+    by_arm = {r.arm: r for r in result.records}
+    looks = by_arm["proximal"].members[0]["history"]
+    assert looks[0]["term"] is None
+    assert all(look["term"] > 0 for look in looks[1:])
+    assert "term" not in by_arm["spot"].members[0]["history"][0]
+    trained.clear()
+    again = study.run(recipe, tmp_path / "out")
+    assert not trained
+    assert numbers(again.records) == numbers(result.records)
+
+
+def test_a_target_is_never_its_own_source(tmp_path):
+    make(tmp_path)
+    text = (tmp_path / "toy.yaml").read_text().replace("  toys: {data: toys.csv}", "  films: {data: films.csv}")
+    (tmp_path / "own.yaml").write_text(text.replace(", source: films}", ", source: books}"))
+    result = study.run(recipes.read(tmp_path / "own.yaml"), tmp_path / "out")
+    spot = next(r for r in result.records if r.arm == "spot")
+    assert [member["parents"] for member in spot.members] == [["books"], ["books"]]
