@@ -63,7 +63,12 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
             "source": {name: data_facts(materials.sources[name], None) for name in cell.sources},
             "target": data_facts(materials.targets[cell.target], cell.adapted),
         },
-        losses=[loss_facts(result) for result in (*cell.sources.values(), cell.adapted) if result["rows_seen"]],
+        losses=[
+            line
+            for result in (*cell.sources.values(), cell.adapted)
+            if result["rows_seen"]
+            for line in loss_facts(result)
+        ],
         members=[member_facts(cell, i, out) for i in range(len(cell.adapted["members"]))],
         cost=cost(cell),
         provenance=cell.tested["provenance"],
@@ -92,15 +97,26 @@ def data_facts(domain: OpenDomain, adapted: dict[str, Any] | None) -> dict[str, 
     return facts
 
 
-def loss_facts(result: dict[str, Any]) -> dict[str, Any]:
-    """Return L_fine of one stage: what M counted, and the first and last mean over the members."""
+def loss_facts(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return L_fine of one stage: what M counted, and the first and last mean over the members; and the bridge's term.
+
+    L_fine is the whole loss that was trained; the term is its part.
+    """
+    told = result["members"][0].get("term")
+    return [loss_line(result, "cross_entropy" + (f" + {told}" if told else ""), "train_loss")] + (
+        [loss_line(result, told, "term")] if told else []
+    )
+
+
+def loss_line(result: dict[str, Any], term: str, key: str) -> dict[str, Any]:
+    """Return one loss of a stage, as the history has it under a key."""
     looks = [member["history"] for member in result["members"]]
-    first = [history[1]["train_loss"] for history in looks if len(history) > 1]
-    last = [history[-1]["train_loss"] for history in looks if len(history) > 1]
+    first = [history[1][key] for history in looks if len(history) > 1]
+    last = [history[-1][key] for history in looks if len(history) > 1]
     return {
         "stage": result["kind"],
         "name": "L_fine",
-        "term": "cross_entropy",
+        "term": term,
         "domain": result["domain"],
         "M": result["members"][0]["rows"],
         "steps": max(member["last_step"] for member in result["members"]),

@@ -208,6 +208,9 @@ def test_every_bridge_runs_and_each_source_is_trained_once(tmp_path, kind, monke
     looks = by_arm["proximal"].members[0]["history"]
     assert looks[0]["term"] is None
     assert all(look["term"] > 0 for look in looks[1:])
+    fine, pull = by_arm["proximal"].losses[-2:]
+    assert (fine["term"], pull["term"]) == (f"cross_entropy + {pull['term']}", "anchor_l2: 0.1 ||P - P_s||^2")
+    assert fine["last"] > pull["last"] > 0
     assert "term" not in by_arm["spot"].members[0]["history"][0]
     trained.clear()
     again = study.run(recipe, tmp_path / "out")
@@ -221,4 +224,4 @@ def test_a_target_is_never_its_own_source(tmp_path):
     (tmp_path / "own.yaml").write_text(text.replace(", source: films}", ", source: books}"))
     result = study.run(recipes.read(tmp_path / "own.yaml"), tmp_path / "out")
     spot = next(r for r in result.records if r.arm == "spot")
-    assert [member["parents"] for member in spot.members] == [["books"], ["books"]]
+    assert [member["note"] for member in spot.members] == ["from books"] * 2
