@@ -21,7 +21,8 @@ def command(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="WHAT", help="recipes, bridges, prompts, backbones, assets or metrics; all when left out."
+            metavar="WHAT",
+            help="recipes, bridges, prompts, backbones, similarities, assets or metrics; all when left out.",
         ),
     ] = None,
 ) -> None:
@@ -65,6 +66,13 @@ def backbones() -> Rows:
     return ((name, summary(cls)) for name, cls in BACKBONES.items())
 
 
+def similarities() -> Rows:
+    """Yield the measures of how alike two prompts are."""
+    from softbridge.similarity.geometry import SIMILARITIES
+
+    return ((name, summary(measure)) for name, measure in SIMILARITIES.items())
+
+
 def assets() -> Rows:
     """Yield the models and data that can be had by name."""
     from softbridge.assets import ASSETS, describe
@@ -87,8 +95,8 @@ def methods(methods: dict[str, Any]) -> Rows:
         yield name, summary(cls), ", ".join(field.name for field in fields(cls)), cls.reference
 
 
-def summary(cls: type) -> str:
-    """Return the first sentence of a class's docstring."""
+def summary(cls: Any) -> str:
+    """Return the first sentence of a docstring."""
     return (inspect.getdoc(cls) or "").partition("\n")[0]
 
 
@@ -99,5 +107,6 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "prompts": (METHOD, prompts),
     "backbones": (("kind", "how it scores"), backbones),
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
+    "similarities": (("name", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),
 }

@@ -11,7 +11,23 @@ from typing import Annotated
 import typer
 
 from softbridge import __version__
-from softbridge.cli import assets, check, cite, cp, generate, inspect, ls, plan, predict, report, resume, run, show
+from softbridge.cli import (
+    assets,
+    check,
+    cite,
+    cp,
+    generate,
+    inspect,
+    ls,
+    plan,
+    predict,
+    rank,
+    report,
+    resume,
+    run,
+    show,
+    similar,
+)
 from softbridge.cli.console import complain, is_main, say
 from softbridge.errors import SoftbridgeError
 
@@ -28,6 +44,8 @@ VERBS: dict[str, ModuleType] = {
     "inspect": inspect,
     "predict": predict,
     "generate": generate,
+    "similar": similar,
+    "rank": rank,
 }
 
 # rich would draw boxes around the help, and take half a second to load for it

@@ -26,6 +26,21 @@ def per_token(a, b):
     return sum(cosine(u, v) for u in a for v in b) / (len(a) * len(b))
 
 
+def distance(u, v):
+    """Return the Euclidean distance."""
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(u, v, strict=True)))
+
+
+def others(a, b):
+    """Return the measures of Su et al.; those that go place by place only for prompts of one length."""
+    pairs = [distance(u, v) for u in a for v in b]
+    found = {"euclidean_per_token": 1 / (1 + sum(pairs) / len(pairs))}
+    if len(a) == len(b):
+        u, v = [x for row in a for x in row], [x for row in b for x in row]
+        found |= {"flattened_cosine": cosine(u, v), "euclidean": 1 / (1 + distance(u, v))}
+    return found
+
+
 def prompt(draw, length, width, shift):
     """Return a prompt of rounded numbers, which JSON keeps exactly."""
     return [[round(draw.gauss(shift, 1.0), 3) for _ in range(width)] for _ in range(length)]
@@ -37,7 +52,7 @@ def main():
     cases = []
     for p, q, width, shift in [(1, 1, 3, 0.0), (4, 4, 6, 0.0), (5, 2, 8, 0.5), (20, 20, 16, -0.2), (3, 7, 5, 2.0)]:
         a, b = prompt(draw, p, width, shift), prompt(draw, q, width, shift)
-        expected = {"cosine_of_means": cosine(mean(a), mean(b)), "per_token_cosine": per_token(a, b)}
+        expected = {"cosine_of_means": cosine(mean(a), mean(b)), "per_token_cosine": per_token(a, b), **others(a, b)}
         cases.append({"a": a, "b": b, **expected})
     Path(__file__).with_name("similarity.json").write_text(json.dumps(cases) + "\n", encoding="utf-8")
 

@@ -103,7 +103,10 @@ def test_the_package_runs_as_a_module():
 
 
 def test_all_the_verbs_are_there():
-    assert " ".join(COMMANDS) == "ls show cp check plan run resume report cite inspect predict generate assets"
+    assert (
+        " ".join(COMMANDS)
+        == "ls show cp check plan run resume report cite inspect predict generate similar rank assets"
+    )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
 
@@ -136,7 +139,7 @@ def test_an_error_keeps_its_three_parts(call):
     assert said.out == ""
     assert said.err.splitlines() == [
         "error: there is no recipe named 'quickstrat' (did you mean 'quickstart'?)",
-        "  expected: one of: quickstart, quickstart_causal",
+        "  expected: one of: bridges, quickstart, quickstart_causal",
         "  to do: choose one of these names, or see `softbridge ls recipes`",
     ]
 

@@ -13,7 +13,10 @@ from softbridge.similarity.geometry import SIMILARITIES
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "similarity.json"
 few = settings(deadline=None, max_examples=50)  # a busy machine is no failure
-every = pytest.mark.parametrize("measure", SIMILARITIES.values(), ids=SIMILARITIES)
+COSINES = {name: SIMILARITIES[name] for name in ("cosine_of_means", "per_token_cosine")}
+every = pytest.mark.parametrize("measure", COSINES.values(), ids=COSINES)
+OTHERS = {name: measure for name, measure in SIMILARITIES.items() if name not in COSINES}
+other = pytest.mark.parametrize("measure", OTHERS.values(), ids=OTHERS)
 
 
 @st.composite
@@ -27,6 +30,8 @@ def pairs(draw):
 @pytest.mark.parametrize("name", SIMILARITIES)
 @pytest.mark.parametrize("case", json.loads(GOLDEN.read_text()), ids=lambda c: f"{len(c['a'])}x{len(c['b'])}")
 def test_golden_numbers(name, case):
+    if name not in case:  # of one length alone
+        pytest.skip("prompts of different lengths")
     found = SIMILARITIES[name](torch.tensor(case["a"]), torch.tensor(case["b"]))
     assert found.item() == pytest.approx(case[name], abs=1e-6)
 
@@ -99,3 +104,36 @@ def test_a_zero_prompt_is_like_nothing(measure):
 def test_other_shapes_are_refused(measure, b):
     with pytest.raises(PromptError, match="the second prompt has the shape"):
         measure(torch.ones(2, 4), b)
+
+
+@other
+@few
+@given(pair=pairs())
+def test_others_are_symmetric_and_between_zero_and_one_but_for_the_cosine(measure, pair):
+    a, b = pair
+    if measure in (OTHERS["flattened_cosine"], OTHERS["euclidean"]):
+        with_length = min(len(a), len(b))
+        a, b = a[:with_length], b[:with_length]
+    assert -1.0 <= measure(a, b).item() <= 1.0
+    assert measure(a, b).item() == pytest.approx(measure(b, a).item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["flattened_cosine", "euclidean", "principal_angles"])
+def test_a_prompt_is_most_like_itself(name):
+    a = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    assert SIMILARITIES[name](a, a).item() == pytest.approx(1.0, abs=1e-5)
+    assert SIMILARITIES[name](a, a.roll(1, 0) + 0.1).item() < 1.0
+
+
+def test_principal_angles_see_the_span_and_nothing_else():
+    draw = torch.Generator().manual_seed(0)
+    a, turn = torch.randn(3, 8, generator=draw), torch.randn(3, 3, generator=draw)
+    assert SIMILARITIES["principal_angles"](a, turn @ a).item() == pytest.approx(1.0, abs=1e-4)
+    eye = torch.eye(8)
+    assert SIMILARITIES["principal_angles"](eye[:3], eye[3:6]).item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["flattened_cosine", "euclidean"])
+def test_what_goes_place_by_place_refuses_other_lengths(name):
+    with pytest.raises(PromptError):
+        SIMILARITIES[name](torch.ones(2, 4), torch.ones(3, 4))
