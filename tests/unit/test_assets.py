@@ -132,6 +132,8 @@ def test_every_entry_is_pinned_and_told():
     assert list(ASSETS) == [
         "minilm-l6",
         "smollm2-135m",
+        "e5-small",
+        "bert-tiny-splade",
         "vader/movies",
         "vader/products",
         "vader/news",
@@ -143,7 +145,7 @@ def test_every_entry_is_pinned_and_told():
         assert asset.citation.startswith("@")
         assert asset.licence
         assert asset.form in convert.CONVERTERS
-        assert asset.kind == "data" or (asset.hub_id and len(bytes.fromhex(asset.revision)) == 20)
+        assert asset.hub_id is None or len(bytes.fromhex(asset.revision)) == 20
 
 
 def test_a_wrong_name_is_answered_with_the_nearest():
