@@ -23,7 +23,7 @@ def table(records):
     head = [
         "arm",
         *targets,
-        "gain",
+        "gain (95 %)",
         "gain, same total budget",
         "rank",
         "below scratch",
@@ -35,7 +35,7 @@ def table(records):
         cells = [f"{arm.mean(t):.3f} ± {arm.spread(t):.3f}" for t in targets]
         steps = "–" if arm.reached is None else f"{'–' if arm.steps is None else f'{arm.steps:g}'} ({arm.reached:.0%})"
         cells += [
-            signed(arm.gain),
+            f"{signed(arm.gain)} ({signed(arm.interval[0])}, {signed(arm.interval[1])})",
             signed(arm.gain_combined),
             f"{arm.rank:.1f}",
             f"{arm.negative:.0%}",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scipy.stats import rankdata
 
 from softbridge.records.record import Record
+from softbridge.reports.statistics import spread, student
 
 Cell = tuple[str, int]  # a target and a seed
 
@@ -21,6 +22,8 @@ class Arm:
         name: the arm.
         scores: the test score of each target and seed, at the checkpoint that validation chose.
         gain: the mean over targets and seeds of score less scratch's, which trained for the same steps on the target.
+        interval: 95 % interval of the gain by Student's t over the pairs (target, seed). The pairs of one target share
+            its test rows, so it is, if anything, too narrow.
         gain_combined: the same against scratch at the sources' and the target's budget together; None where it is not
             among the arms.
         rank: the mean over targets of the arm's rank by mean score; 1 is the best.
@@ -34,6 +37,7 @@ class Arm:
     name: str
     scores: dict[Cell, float]
     gain: float
+    interval: tuple[float, float]
     gain_combined: float | None
     rank: float
     negative: float
@@ -97,6 +101,7 @@ def arm(
         name,
         scores,
         statistics.mean(gains),
+        student(spread(gains)),
         statistics.mean(score - both[cell] for cell, score in scores.items()) if both else None,
         statistics.mean(ranks[record.target][name] for record in records),
         statistics.mean(gain < 0 for gain in gains),

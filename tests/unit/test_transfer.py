@@ -1,5 +1,6 @@
 """What transfer brought, from made-up records whose every figure can be worked out by hand."""
 
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -49,6 +50,9 @@ def arms():
 def test_gains_are_paired_by_target_and_seed(arms):
     assert arms["spot"].gain == pytest.approx((0.1 + 0.2 - 0.1 + 0.0) / 4)
     assert arms["spot"].gain_combined == pytest.approx((0.1 + 0.3 + 0.0 - 0.1) / 4)
+    low, high = arms["spot"].interval
+    assert (low + high) / 2 == pytest.approx(arms["spot"].gain)
+    assert (high - low) / 2 == pytest.approx(3.182446 * statistics.stdev([0.1, 0.2, -0.1, 0.0]) / 2)
     assert arms["scratch"].gain == 0
     assert arms["no prompt"].gain == pytest.approx((-0.1 - 0.2 - 0.3 - 0.1) / 4), "one member stands for every seed"
 
