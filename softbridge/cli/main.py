@@ -17,6 +17,7 @@ from softbridge.cli import (
     cite,
     cp,
     generate,
+    importing,
     inspect,
     ls,
     plan,
@@ -44,6 +45,7 @@ VERBS: dict[str, ModuleType] = {
     "inspect": inspect,
     "predict": predict,
     "generate": generate,
+    "import": importing,
     "similar": similar,
     "rank": rank,
 }

@@ -19,13 +19,15 @@ from softbridge.injection import Injection, one_row
 Tensors = Mapping[str, torch.Tensor]
 
 
-def take(path: Path | str, task: int = 0) -> Injection:
+def take(path: Path | str, task: int = 0, length: int | None = None) -> Injection:
     """Return the prompt that a PEFT adapter's folder, or a file with one tensor, holds.
 
     Arguments:
         path: a folder with `adapter_config.json` (prompt tuning, prefix tuning, P-tuning, multitask prompt tuning), or
             a file: `.safetensors`, or a pickle that `torch.load(weights_only=True)` reads. A file's tensor is `[P, H]`.
         task: which task's prompt to take from a multitask adapter, from 0.
+        length: P, how many rows of a file's table to take; an encoder-decoder's `[2P, H]` holds the prompt in its
+            first P. All by default; an adapter's folder says its own.
 
     Returns:
         The injection of one row, in float32, on the CPU.
@@ -44,7 +46,7 @@ def take(path: Path | str, task: int = 0) -> Injection:
     path = Path(path)
     if path.is_dir():
         return adapter(path, task).each(lambda part: part.float())
-    return one_row({"tokens": only_table(tensors(path), path)}).each(lambda part: part.float())
+    return one_row({"tokens": only_table(tensors(path), path)[:length]}).each(lambda part: part.float())
 
 
 def adapter(folder: Path, task: int) -> Injection:

@@ -1,9 +1,10 @@
-"""Write the card of a prompt that was trained here."""
+"""Write the card of a prompt, trained here or elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from softbridge.backbones.base import Backbone
 from softbridge.domains.domain import OpenDomain
@@ -44,16 +45,8 @@ def make_card(
         parents: the prompts it was made from.
         processes: how many trained it.
     """
-    facts = provenance(backbone.device, processes)
     return Card(
-        backbone=backbone.hub_id or backbone.spec.name,
-        revision=backbone.revision or None,
-        kind=backbone.kind,
-        layers=backbone.config.num_hidden_layers,
-        heads=backbone.config.num_attention_heads,
-        tokenizer=backbone.tokenizer_hash,
-        length=prompt.length,
-        width=backbone.table.shape[1],
+        **_place(backbone, prompt, processes),
         init=init or getattr(kind, "init", kind.name),
         seed=seed,
         parents=parents,
@@ -64,8 +57,43 @@ def make_card(
         steps=steps,
         optimiser=asdict(plan) if plan else {},
         scores={f"validation_{name}": value for name, value in validation.items()},
-        versions={name: facts[name] for name in ("softbridge", *PACKAGES)},
         prompt=kind.name,
-        block=prompt.block,
-        settings={name: getattr(backbone.spec, name) for name in SETTINGS},
     )
+
+
+def foreign_card(backbone: Backbone, prompt: Injection, source: str, words: Mapping[str, str], template: str) -> Card:
+    """Return the card of a prompt that was trained elsewhere.
+
+    Arguments:
+        backbone: what it is for.
+        prompt: the prompt.
+        source: where it was taken from.
+        words: label words by class name, in class order; none where it only generates.
+        template: the template around the text.
+    """
+    return Card(
+        **_place(backbone, prompt, 1),
+        init=f"taken from {source}",
+        seed=0,
+        template=template,
+        verbalizer=dict(words),
+        prompt="soft" if set(prompt.parts) == {"tokens"} else "prefix",
+    )
+
+
+def _place(backbone: Backbone, prompt: Injection, processes: int) -> dict[str, Any]:
+    """Return the fields that say which backbone a prompt is for, and with which versions it was made."""
+    facts = provenance(backbone.device, processes)
+    return {
+        "backbone": backbone.hub_id or backbone.spec.name,
+        "revision": backbone.revision or None,
+        "kind": backbone.kind,
+        "layers": backbone.config.num_hidden_layers,
+        "heads": backbone.config.num_attention_heads,
+        "tokenizer": backbone.tokenizer_hash,
+        "length": prompt.length,
+        "width": backbone.table.shape[1],
+        "block": prompt.block,
+        "versions": {name: facts[name] for name in ("softbridge", *PACKAGES)},
+        "settings": {name: getattr(backbone.spec, name) for name in SETTINGS},
+    }

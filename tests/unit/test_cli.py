@@ -105,7 +105,7 @@ def test_the_package_runs_as_a_module():
 def test_all_the_verbs_are_there():
     assert (
         " ".join(COMMANDS)
-        == "ls show cp check plan run resume report cite inspect predict generate similar rank assets"
+        == "ls show cp check plan run resume report cite inspect predict generate import similar rank assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
@@ -139,7 +139,7 @@ def test_an_error_keeps_its_three_parts(call):
     assert said.out == ""
     assert said.err.splitlines() == [
         "error: there is no recipe named 'quickstrat' (did you mean 'quickstart'?)",
-        "  expected: one of: bridges, quickstart, quickstart_causal",
+        "  expected: one of: bridges, fdu_mtl, quickstart, quickstart_causal",
         "  to do: choose one of these names, or see `softbridge ls recipes`",
     ]
 
@@ -283,7 +283,8 @@ def prompt(tmp_path):
 
 
 def test_inspect_shows_card_norms_and_nearest_words(call, prompt, monkeypatch):
-    import softbridge.study.materials
+    import softbridge.study.alone  # and with it all that takes load_backbone from materials, before it is replaced
+    import softbridge.study.predicting
 
     words = ["zero", "one", "two", "three"]
     tokenizer = SimpleNamespace(decode=lambda ids: words[ids[0]])
@@ -300,7 +301,8 @@ def test_inspect_shows_card_norms_and_nearest_words(call, prompt, monkeypatch):
 
 
 def test_inspect_does_without_the_backbone(call, prompt, monkeypatch):
-    import softbridge.study.materials
+    import softbridge.study.alone  # and with it all that takes load_backbone from materials, before it is replaced
+    import softbridge.study.predicting
 
     def refuse(spec):
         raise BackboneError("org/model is out of reach", "", "")
