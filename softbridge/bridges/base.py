@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 
+from softbridge.bridges.vocabularies import Pair
 from softbridge.engine.step import Term
+from softbridge.errors import BridgeError
 from softbridge.injection import Injection
 from softbridge.prompts.base import PromptModule
+
+
+def _one_model(*_: object) -> Any:
+    """Refuse what needs two models."""
+    raise BridgeError("there is one backbone", "a source_backbone beside it", "write source_backbone: {name: ...}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,12 @@ class Shore:
         adapted: trains on the target from a source's prompt, and returns the prompt that validation chose with its
             validation loss; the same as the bridge `spot` from that source.
         mixture: trains one fresh prompt on the rows of several sources.
+        pair: returns the words that the source model and the target model share; None where they are one model.
+        own: the source domain that is the target's own data, learned on the other model; None where there is none.
+        native: a source domain's prompt that was learned on the target's model.
+        tune: trains what prompts by domain share on the domains' rows and the target's model, for some steps at a rate.
+        match: trains a prompt to change the target model's answers as a source prompt changes the source model's, and
+            returns the loss before and after.
     """
 
     sources: Mapping[str, Injection]
@@ -42,6 +55,11 @@ class Shore:
     losses: Callable[[Sequence[Injection]], list[float]]
     adapted: Callable[[str], tuple[Injection, float]]
     mixture: Callable[[Sequence[str]], Injection]
+    pair: Callable[[], Pair] | None = None
+    own: str | None = None
+    native: Callable[[str], Injection] = _one_model
+    tune: Callable[[Mapping[str, PromptModule], int, float], None] = _one_model
+    match: Callable[[PromptModule, Injection, Any], tuple[float, float]] = _one_model
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from softbridge.bridges.base import Shore
-from softbridge.errors import SoftbridgeError, nearest
+from softbridge.bridges.vocabularies import Pair
+from softbridge.errors import BridgeError, SoftbridgeError, nearest
 from softbridge.similarity.geometry import SIMILARITIES
 
 
@@ -53,3 +54,21 @@ def near_source(shore: Shore, named: str | None, similarity: str) -> tuple[str, 
     close = ranked(shore, similarity)
     source = next(iter(close))
     return source, f"from {source}, by {similarity}: {told(close)}"
+
+
+def paired_source(shore: Shore, named: str | None) -> str:
+    """Return the named source, the target's own data on the other model, or the only source."""
+    return only_source(named or shore.own, shore.sources)
+
+
+def pairing(shore: Shore) -> Pair:
+    """Return the two models' shared words.
+
+    Raises:
+        BridgeError: when there is one model only.
+    """
+    if shore.pair is None:
+        raise BridgeError(
+            "there is one backbone", "a source_backbone beside it", "write source_backbone: {name: ...} in the recipe"
+        )
+    return shore.pair()

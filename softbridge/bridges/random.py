@@ -16,7 +16,8 @@ from softbridge.injection import Injection
 class Random:
     """Start from random vectors, each scaled to the norm of the source prompt's: the control of matched norm.
 
-    `p_i = z_i * ||s_i|| / ||z_i||`, z normal, s the source prompt.
+    `p_i = z_i * ||s_i|| / ||z_i||`, z normal, s the source prompt. From another model, norms are measured in the mean
+    norm of the words that both share.
 
     Arguments:
         source: the source domain whose norms are taken; left out, the mean of all sources' norms.
@@ -29,6 +30,7 @@ class Random:
     name: ClassVar[str] = "random"
     reference: ClassVar[str] = "a control of softbridge's: random direction, the source prompt's norms"
     bibtex: ClassVar[str] = ""
+    crosses_models: ClassVar[bool] = True
     averages: ClassVar[bool] = True  # over the sources, where none is named
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
@@ -49,8 +51,15 @@ class Random:
 
         def matched(part: str) -> torch.Tensor:
             norms = torch.stack([prompt.parts[part].norm(dim=-1, keepdim=True) for prompt in prompts]).mean(0)
-            noise = torch.randn(prompts[0].parts[part].shape, generator=shore.generator)
-            return noise * norms / noise.norm(dim=-1, keepdim=True)
+            width, scale = prompts[0].parts[part].shape[-1], 1.0
+            if shore.pair is not None:
+                pair = shore.pair()
+                width, scale = (
+                    pair.target.shape[1],
+                    float(pair.target.norm(dim=1).mean() / pair.source.norm(dim=1).mean()),
+                )
+            noise = torch.randn((*norms.shape[:-1], width), generator=shore.generator)
+            return noise * norms * scale / noise.norm(dim=-1, keepdim=True)
 
         start = Injection(**{part: matched(part) for part in prompts[0].parts}, block=prompts[0].block)
         return Crossing(start, (), f"random, with the norms of {' and '.join(names)}")

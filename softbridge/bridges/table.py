@@ -10,8 +10,12 @@ from softbridge.bridges.grouped import Grouped
 from softbridge.bridges.intrinsic import Intrinsic
 from softbridge.bridges.none import NoPrompt
 from softbridge.bridges.panda import Panda
+from softbridge.bridges.post import Post
+from softbridge.bridges.projector import Projector
 from softbridge.bridges.proximal import Proximal
 from softbridge.bridges.random import Random
+from softbridge.bridges.recycle import Recycle
+from softbridge.bridges.relative import Relative
 from softbridge.bridges.reuse import Reuse
 from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.snapshots import Snapshots
@@ -31,4 +35,8 @@ BRIDGES: dict[str, type[Bridge]] = {
     "snapshots": Snapshots,
     "intrinsic": Intrinsic,
     "proximal": Proximal,
+    "recycle": Recycle,
+    "relative": Relative,
+    "projector": Projector,
+    "post": Post,
 }

@@ -30,6 +30,8 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
             if domain is not None:
                 check_domain((section, name), domain, document)
     check_pairs(parts, document)
+    for arm in arms:
+        check_models(arm, parts["source_backbone"] is not None, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing:
         check_classes(parts["sources"], parts["targets"], document)
@@ -65,6 +67,17 @@ def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
     if arm.budget == "combined" and not arm.bridge.trains:
         seen = f"is combined, but the bridge {arm.bridge.name} trains nothing"
         document.note((*path, "budget"), seen, "remove budget, or choose a bridge that trains")
+
+
+def check_models(arm: Arm, two: bool, document: Document) -> None:
+    """Note a bridge that cannot go from one model to another, or that goes nowhere else."""
+    crosses, stands = getattr(arm.bridge, "crosses_models", False), ("arms", arm.name, "bridge")
+    if two and arm.bridge.reads_sources and not crosses and document.sound(stands):
+        seen = f"is {arm.bridge.name}, which stays within one model, and source_backbone is another one"
+        document.note(stands, seen, "choose recycle, relative, projector or post, or remove source_backbone")
+    if not two and crosses and arm.bridge.name != "random" and document.sound(stands):
+        seen = f"is {arm.bridge.name}, which goes from one model to another, and there is one backbone"
+        document.note(stands, seen, "add source_backbone: {name: ...}, or choose spot")
 
 
 def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> None:

@@ -39,6 +39,7 @@ class Keys:
     shots: int | None = None
     validation_shots: int | None = None
     training: Section = field(default_factory=dict)
+    source_backbone: Section = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def typed(document: Document, folder: Path) -> Recipe:
     parts: dict[str, Any] = {
         "name": top.name,
         "seeds": tuple(top.seeds),
-        "backbone": sections.backbone(top.backbone),
+        "backbone": sections.backbone(top.backbone, "backbone"),
+        "source_backbone": sections.backbone(top.source_backbone, "source_backbone") if top.source_backbone else None,
         "prompt": prompt,
         "sources": sections.domains("sources", top.sources),
         "targets": sections.domains("targets", top.targets),
@@ -129,8 +131,8 @@ class _Sections:
     folder: Path
     shared: Section
 
-    def backbone(self, values: Section) -> BackboneSpec | None:
-        path = ("backbone",)
+    def backbone(self, values: Section, key: str) -> BackboneSpec | None:
+        path = (key,)
         given = valid(BackboneSpec, values, path, self.document)
         if "name" in given:
             given["name"] = places.model(given["name"], self.folder, (*path, "name"), self.document)

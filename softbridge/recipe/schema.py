@@ -63,6 +63,7 @@ class Recipe:
         name: what the study is called.
         seeds: one member of the bank each.
         backbone: the frozen model.
+        source_backbone: the frozen model of the sources, where that is another one.
         prompt: the kind of prompt, with its settings.
         sources: the source domains by name.
         targets: the target domains by name.
@@ -82,6 +83,7 @@ class Recipe:
     validation_shots: int | None
     training: Training
     arms: Mapping[str, Arm]
+    source_backbone: BackboneSpec | None = None
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, with every default written out; read back, it is the same recipe."""
@@ -89,6 +91,7 @@ class Recipe:
             "name": self.name,
             "seeds": list(self.seeds),
             "backbone": plain(self.backbone),
+            **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import torch
 from datasets import concatenate_datasets
 
 from softbridge.bridges.base import Crossing, Shore
 from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.spot import Spot
+from softbridge.bridges.vocabularies import Pair, shared_words
 from softbridge.domains.domain import OpenDomain
 from softbridge.errors import StudyError
 from softbridge.evaluation.evaluator import probabilities, scores
@@ -24,7 +26,9 @@ from softbridge.prompts.held import HeldPrompt
 from softbridge.prompts.series import load_series
 from softbridge.recipe import Arm
 from softbridge.seeding import derive, generator
+from softbridge.study.fitting import match, tune
 from softbridge.study.learning import Lesson, learn, prompt_folder, snapshots_file
+from softbridge.study.materials import Materials
 
 if TYPE_CHECKING:
     from softbridge.study.study import Study
@@ -57,13 +61,34 @@ class Shores:
             losses=lambda prompts: self.losses(prompts, seed),
             adapted=lambda name: self.adapted(name, seed),
             mixture=lambda names: self.mixture(names, seed),
+            **({} if self.study.home is self.study else self.abroad(seed)),
         )
 
     def saved(self, source: str, seed: int, which: str) -> Injection:
         """Return a source's prompt; its head only where the target has the same classes, which a head knows alone."""
-        prompt = files.load(prompt_folder(self.study.extraction(source), seed, which)).injection
+        prompt = files.load(prompt_folder(self.study.home.extraction(source), seed, which)).injection
         known = self.study.materials.sources[source].classes == self.domain.classes
         return prompt if known else replace(prompt, head=None, head_bias=None)
+
+    def abroad(self, seed: int) -> dict[str, Any]:
+        """Return what there is between two models."""
+        here, there = self.study.materials, self.study.home.materials
+        own = (name for name in self.names if here.sources[name].fingerprint == self.domain.fingerprint)
+        draw = generator(seed, "fitting", self.target)
+        return {
+            "pair": lambda: paired(there, here),
+            "own": next(own, None),
+            "native": lambda name: self.native(name, seed),
+            "tune": lambda modules, steps, rate: tune(here, modules, here.sources, steps, rate, draw),
+            "match": lambda module, prompt, how: match(
+                here, there, module, prompt, how, self.domain, here.sources[how.public], draw
+            ),
+        }
+
+    def native(self, source: str, seed: int) -> Injection:
+        """Return a source domain's prompt, learned on the target's model."""
+        self.study.extract(source)
+        return files.load(prompt_folder(self.study.extraction(source), seed, "best")).injection
 
     def carried(self, arm: Arm) -> Lesson:
         """Carry another arm of the same target to its end, and return its lesson."""
@@ -101,6 +126,14 @@ class Shores:
         lesson = Lesson(stage, "extract", domain, study.recipe.seeds, crossings, plan)
         learn(study.materials, lesson, study.watcher)
         return files.load(prompt_folder(stage, seed, "best")).injection
+
+
+def paired(there: Materials, here: Materials) -> Pair:
+    """Return the words that two models share, with their embeddings."""
+    words = shared_words(there.backbone.tokenizer.get_vocab(), here.backbone.tokenizer.get_vocab())
+    tables = [m.backbone.space().table for m in (there, here)]
+    ids = torch.tensor([[i, j] for _, i, j in words], dtype=torch.long).view(-1, 2).T
+    return Pair(tuple(word for word, _, _ in words), tables[0][ids[0]], tables[1][ids[1]])
 
 
 def united(domains: Sequence[OpenDomain]) -> OpenDomain:

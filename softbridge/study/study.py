@@ -80,13 +80,18 @@ class Study:
         self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
+        # Sources of another model are a study of their own in the same folder: the same recipe, on that model.
+        there = (
+            replace(recipe, backbone=recipe.source_backbone, source_backbone=None) if recipe.source_backbone else None
+        )
+        self.home = Study(there, out, console) if there else self
 
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
         """Return a stage of this study."""
         return Stage(self.out / "stages", name, {"common": self.common, **facts})
 
     def extraction(self, source: str) -> Stage:
-        """Return the stage of one source."""
+        """Return the stage of one source on this study's own model."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
         return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": asdict(plan)})
 
@@ -116,6 +121,8 @@ class Study:
         if named:
             return [named]
         own, sources = self.materials.targets[target].fingerprint, self.materials.sources
+        if self.home is not self:  # on another model, the target's own data are what is carried
+            return list(arm.sources or self.recipe.sources)
         return [name for name in arm.sources or self.recipe.sources if sources[name].fingerprint != own]
 
     def adaptation(self, target: str, arm: Arm, crossings: Sequence[Crossing]) -> Lesson:
@@ -127,7 +134,7 @@ class Study:
             "bridge": {"name": bridge.name, **plain(bridge)},
             "plan": asdict(plan) if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
-            "inputs": [self.extraction(s).digest for s in self.used(target, arm)] if bridge.reads_sources else [],
+            "inputs": [self.home.extraction(s).digest for s in self.used(target, arm)] if bridge.reads_sources else [],
         }
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
         return Lesson(stage, "adapt", domain, self.seeds(arm), crossings, plan, recipe.shots, recipe.validation_shots)
@@ -154,7 +161,7 @@ class Study:
     def run(self) -> StudyResult:
         """Run what is not finished, and return the records."""
         started = time.perf_counter()
-        extracted = {source: self.extract(source) for source in self.needed()}
+        extracted = {source: self.home.extract(source) for source in self.needed()}
         records = []
         for target, arm in self.cells():
             lesson = self.adaptation(target, arm, self.cross(target, arm))
@@ -168,7 +175,7 @@ class Study:
             }
             cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read)
             records.append(record(self.materials, cell, self.out))
-        if not self.materials.still_frozen():
+        if not (self.materials.still_frozen() and self.home.materials.still_frozen()):
             raise BackboneError(
                 "the backbone's weights are not what they were before training",
                 "a frozen backbone",
@@ -224,7 +231,7 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
     for source in study.needed():
-        add(study.extraction(source), recipe.training.source, len(recipe.seeds))
+        add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
     for target, arm in study.cells():
         lesson = study.adaptation(target, arm, [])
         add(lesson.stage, lesson.plan, len(lesson.seeds))

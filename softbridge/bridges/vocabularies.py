@@ -1,0 +1,65 @@
+"""The words that two vocabularies share: the only thing two models have in common before any data are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from softbridge.errors import BridgeError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Hold the embeddings of the words that a source model and a target model share, the frequent ones first.
+
+    Arguments:
+        words: N words.
+        source: `[N, H_s]` their embeddings in the source model.
+        target: `[N, H_t]` their embeddings in the target model.
+    """
+
+    words: tuple[str, ...]
+    source: torch.Tensor
+    target: torch.Tensor
+
+    def part(self, skip: int, count: int, least: int) -> Pair:
+        """Return `count` words after the first `skip`, or as many as there are.
+
+        Raises:
+            BridgeError: when fewer than `least` are left.
+        """
+        stop = skip + count
+        if len(self.words[skip:stop]) < least:
+            raise BridgeError(
+                f"the two vocabularies share {len(self.words)} words, {len(self.words[skip:stop])} after the first {skip}",
+                f"at least {least}",
+                "skip fewer words, or choose models of one language",
+            )
+        return Pair(self.words[skip:stop], self.source[skip:stop], self.target[skip:stop])
+
+
+def shared_words(source: Mapping[str, int], target: Mapping[str, int]) -> list[tuple[str, int, int]]:
+    """Return the word beginnings of letters that both vocabularies have, with their ids, by the target's ids.
+
+    Subword vocabularies give small ids to common pieces, so the order stands for frequency. How a vocabulary marks a
+    word's beginning (`Ġ`, `▁`) or what goes on (`##`) is taken off first.
+
+    Example:
+        >>> shared_words({"Ġfilm": 7, "s": 3, "Ġthe": 1}, {"the": 0, "film": 4, "##s": 2})
+        [('the', 1, 0), ('film', 7, 4)]
+    """
+    theirs = beginnings(source)
+    ours = sorted(beginnings(target).items(), key=lambda item: item[1])
+    return [(word, theirs[word], i) for word, i in ours if word in theirs]
+
+
+def beginnings(vocabulary: Mapping[str, int]) -> dict[str, int]:
+    """Return the pieces that begin a word and are letters, by their letters."""
+    marks = [mark for mark in ("Ġ", "▁") if sum(piece.startswith(mark) for piece in vocabulary) * 10 > len(vocabulary)]
+    if marks:
+        found = {piece.removeprefix(marks[0]): i for piece, i in vocabulary.items() if piece.startswith(marks[0])}
+    else:
+        found = {piece: i for piece, i in vocabulary.items() if not piece.startswith("##")}
+    return {word: i for word, i in found.items() if len(word) > 1 and word.isalpha()}
