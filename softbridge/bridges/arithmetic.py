@@ -49,6 +49,7 @@ class Arithmetic:
   eprint = {2408.01119},
   archivePrefix = {arXiv}
 }"""
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 

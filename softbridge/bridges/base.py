@@ -86,12 +86,13 @@ class Bridge(Protocol):
 
     `trains` says whether the prompt is trained on the target, `reads_sources` whether source prompts are needed,
     `embeds_target` whether the target's task embedding may be asked for, `tokens_only` whether source prompts must be
-    virtual tokens at the input and nothing else.
+    virtual tokens at the input and nothing else, `models` between how many models it stands: 1, 2, or either.
     """
 
     name: ClassVar[str]
     reference: ClassVar[str]
     bibtex: ClassVar[str]
+    models: ClassVar[tuple[int, ...]]
     reads_sources: ClassVar[bool]
     tokens_only: ClassVar[bool]
 

@@ -46,6 +46,7 @@ class Ensemble:
   archivePrefix = {arXiv}
 }"""
     trains: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 

@@ -21,6 +21,7 @@ class NoPrompt:
     reference: ClassVar[str] = "the frozen backbone, without a prompt"
     bibtex: ClassVar[str] = ""
     trains: ClassVar[bool] = False
+    models: ClassVar[tuple[int, ...]] = (1, 2)
     reads_sources: ClassVar[bool] = False
     tokens_only: ClassVar[bool] = False
 

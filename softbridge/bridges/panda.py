@@ -81,6 +81,7 @@ class Panda:
   archivePrefix = {arXiv}
 }"""
     trains: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 

@@ -60,8 +60,8 @@ class Post:
   booktitle = {Proceedings of ICML},
   year = {2025}
 }"""
-    crosses_models: ClassVar[bool] = True
     averages: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 

@@ -62,8 +62,8 @@ class Projector:
   booktitle = {Proceedings of NAACL},
   year = {2022}
 }"""
-    crosses_models: ClassVar[bool] = True
     averages: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 
@@ -106,17 +106,18 @@ class Projector:
         into, out = (t[0].numel() if self.flat else t.shape[-1] for t in (source.tokens, target.tokens))
         size = self.width * (into + out + 1) + out
         if size > LARGEST and not self.large:
+            layers = f"{into:,} -> {self.width:,} -> {out:,}"
             raise BridgeError(
-                f"the projector {into:,} -> {self.width:,} -> {out:,} has {size:,} weights ({size * 4 / 2**20:,.0f} MiB)",
+                f"the projector {layers} has {size:,} weights ({size * 4 / 2**20:,.0f} MiB)",
                 f"at most {LARGEST:,}",
                 "leave `flat` out, choose a smaller width, or write large: true",
             )
-        layers = [torch.nn.Linear(into, self.width), torch.nn.Linear(self.width, out)]
-        for layer in layers:
+        first, last = torch.nn.Linear(into, self.width), torch.nn.Linear(self.width, out)
+        for layer in (first, last):
             with torch.no_grad():
                 layer.weight.normal_(std=layer.in_features**-0.5, generator=generator)
                 layer.bias.zero_()
-        return torch.nn.Sequential(layers[0], torch.nn.LeakyReLU(), layers[1])
+        return torch.nn.Sequential(first, torch.nn.LeakyReLU(), last)
 
     def approach(self, modules: Mapping[str, Projected], wanted: Mapping[str, Injection]) -> None:
         """Train until the projected prompts are near those that were learned on the target model."""

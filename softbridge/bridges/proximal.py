@@ -55,6 +55,7 @@ class Proximal:
     reference: ClassVar[str] = "a baseline of softbridge's: an L2 pull to the source prompt"
     bibtex: ClassVar[str] = ""
     trains: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 

@@ -30,8 +30,8 @@ class Random:
     name: ClassVar[str] = "random"
     reference: ClassVar[str] = "a control of softbridge's: random direction, the source prompt's norms"
     bibtex: ClassVar[str] = ""
-    crosses_models: ClassVar[bool] = True
     averages: ClassVar[bool] = True  # over the sources, where none is named
+    models: ClassVar[tuple[int, ...]] = (1, 2)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 

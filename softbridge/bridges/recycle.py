@@ -59,8 +59,8 @@ class Recycle:
   eprint = {2208.05577},
   archivePrefix = {arXiv}
 }"""
-    crosses_models: ClassVar[bool] = True
     averages: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 

@@ -63,8 +63,8 @@ class Relative:
   booktitle = {Proceedings of ICLR},
   year = {2024}
 }"""
-    crosses_models: ClassVar[bool] = True
     averages: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 

@@ -35,6 +35,7 @@ class Reuse:
   year = {2022}
 }"""
     trains: ClassVar[bool] = False
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 

@@ -24,6 +24,7 @@ class Scratch:
     reference: ClassVar[str] = Soft.reference
     bibtex: ClassVar[str] = Soft.bibtex
     trains: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (1, 2)
     reads_sources: ClassVar[bool] = False
     tokens_only: ClassVar[bool] = False
 

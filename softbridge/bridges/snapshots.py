@@ -45,6 +45,7 @@ class Snapshots:
   url = {https://openreview.net/forum?id=JZTkz5jo3j}
 }"""
     trains: ClassVar[bool] = True
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 

@@ -52,6 +52,7 @@ class Spot:
   booktitle = {Proceedings of ACL},
   year = {2022}
 }"""
+    models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 

@@ -30,14 +30,14 @@ class Pair:
         Raises:
             BridgeError: when fewer than `least` are left.
         """
-        stop = skip + count
-        if len(self.words[skip:stop]) < least:
+        part = slice(skip, skip + count)
+        if len(self.words[part]) < least:
             raise BridgeError(
-                f"the two vocabularies share {len(self.words)} words, {len(self.words[skip:stop])} after the first {skip}",
+                f"the two vocabularies share {len(self.words)} words, {len(self.words[part])} after the first {skip}",
                 f"at least {least}",
                 "skip fewer words, or choose models of one language",
             )
-        return Pair(self.words[skip:stop], self.source[skip:stop], self.target[skip:stop])
+        return Pair(self.words[part], self.source[part], self.target[part])
 
 
 def shared_words(source: Mapping[str, int], target: Mapping[str, int]) -> list[tuple[str, int, int]]:

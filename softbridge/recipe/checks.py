@@ -71,11 +71,13 @@ def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
 
 def check_models(arm: Arm, two: bool, document: Document) -> None:
     """Note a bridge that cannot go from one model to another, or that goes nowhere else."""
-    crosses, stands = getattr(arm.bridge, "crosses_models", False), ("arms", arm.name, "bridge")
-    if two and arm.bridge.reads_sources and not crosses and document.sound(stands):
+    stands, there = ("arms", arm.name, "bridge"), 2 if two else 1
+    if there in arm.bridge.models or not document.sound(stands):
+        return
+    if two:
         seen = f"is {arm.bridge.name}, which stays within one model, and source_backbone is another one"
         document.note(stands, seen, "choose recycle, relative, projector or post, or remove source_backbone")
-    if not two and crosses and arm.bridge.name != "random" and document.sound(stands):
+    else:
         seen = f"is {arm.bridge.name}, which goes from one model to another, and there is one backbone"
         document.note(stands, seen, "add source_backbone: {name: ...}, or choose spot")
 

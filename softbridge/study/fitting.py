@@ -1,4 +1,4 @@
-"""Fit what a bridge between two models learns before the target is reached: short loops of Adam, seeded, kept nowhere."""
+"""Fit what a bridge between two models learns before the target is reached: short loops of Adam, kept nowhere."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def test_an_error_keeps_its_three_parts(call):
     assert said.out == ""
     assert said.err.splitlines() == [
         "error: there is no recipe named 'quickstrat' (did you mean 'quickstart'?)",
-        "  expected: one of: bridges, fdu_mtl, quickstart, quickstart_causal",
+        "  expected: one of: bridges, fdu_mtl, models, quickstart, quickstart_causal",
         "  to do: choose one of these names, or see `softbridge ls recipes`",
     ]
 

@@ -65,6 +65,8 @@ def test_the_catalogue_says_what_its_models_are():
     assert {name: entry.backbone for name, entry in ASSETS.items() if entry.kind == "model"} == {
         "minilm-l6": "sentence",
         "smollm2-135m": "causal",
+        "e5-small": "sentence",
+        "bert-tiny-splade": "masked",
     }
     assert not any(entry.backbone for entry in ASSETS.values() if entry.kind == "data")
 
