@@ -150,7 +150,8 @@ def test_the_tree_cannot_be_changed():
             [("name: minilm-l6", "name: minilm-l7")],
             [
                 "my.yaml:3  backbone.name  'minilm-l7' is no model of the catalogue, no folder, and no hub id "
-                "(did you mean 'minilm-l6'?); write one of: minilm-l6, smollm2-135m, e5-small, bert-tiny-splade, or a folder, or org/name"
+                "(did you mean 'minilm-l6'?); write one of: minilm-l6, smollm2-135m, e5-small, bert-tiny-splade, or a "
+                "folder, or org/name"
             ],
             id="missing model",
         ),
