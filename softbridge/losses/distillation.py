@@ -41,3 +41,31 @@ def squared(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
         [2.0]
     """
     return (student.float() - teacher.detach().float()).square().mean(-1)
+
+
+def shifts(
+    teacher: torch.Tensor,
+    bare_teacher: torch.Tensor,
+    student: torch.Tensor,
+    bare_student: torch.Tensor,
+    weight: float,
+    temperature: float,
+) -> torch.Tensor:
+    """Return POST's `a T^2 KL(d_s || d_t) + (1 - a) T^2 KL(o_s || o_t)` of each row, d = scores with less without.
+
+    *Reference*: Wang, Xu, Boenisch, Backes, Choquette-Choo, Dziedzic. Efficient and Privacy-Preserving Soft Prompt
+    Transfer for LLMs. ICML 2025.
+
+    Arguments:
+        teacher: `[B, C]` the source model's scores with its prompt, o_s.
+        bare_teacher: `[B, C]` its scores without.
+        student: `[B, C]` the target model's scores with the prompt that is learned, o_t.
+        bare_student: `[B, C]` its scores without.
+        weight: a, 0 to 1.
+        temperature: T, above 0.
+
+    Returns:
+        `[B]` in float32, from 0.
+    """
+    moved = divergence(teacher - bare_teacher, student - bare_student, temperature)
+    return weight * moved + (1 - weight) * divergence(teacher, student, temperature)

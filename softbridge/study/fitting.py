@@ -11,7 +11,7 @@ from softbridge.batch import Rows
 from softbridge.bridges.post import Matching
 from softbridge.domains.domain import OpenDomain
 from softbridge.injection import Injection
-from softbridge.losses.distillation import divergence
+from softbridge.losses.distillation import shifts
 from softbridge.losses.supervised import cross_entropy
 from softbridge.prompts.base import PromptModule
 from softbridge.study.materials import Materials
@@ -94,9 +94,7 @@ def match(
     told, without, bare = (scores.clone().to(here.backbone.device) for scores in (told, without, bare))
 
     def loss(said: torch.Tensor, at: list[int]) -> torch.Tensor:
-        shift = divergence(told[at] - without[at], said - bare[at], matching.temperature)
-        whole = divergence(told[at], said, matching.temperature)
-        return matching.weight * shift + (1 - matching.weight) * whole
+        return shifts(told[at], without[at], said, bare[at], matching.weight, matching.temperature)
 
     def now() -> float:
         with torch.inference_mode():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Lesson:
         kind: `extract` or `adapt`.
         domain: the domain it learns on.
         seeds: one member each.
-        crossings: where each member starts.
+        cross: makes where each member starts; it is asked only where the stage is not finished, for it may be work.
         plan: how it trains; None where the prompt stays as it is.
         shots: labelled rows per class, or None for all.
         validation_shots: validation rows per class, or None for all.
@@ -47,10 +48,15 @@ class Lesson:
     kind: str
     domain: OpenDomain
     seeds: Sequence[int]
-    crossings: Sequence[Crossing]
+    cross: Callable[[], Sequence[Crossing]]
     plan: Plan | None
     shots: int | None = None
     validation_shots: int | None = None
+
+    @cached_property
+    def crossings(self) -> Sequence[Crossing]:
+        """Return where each member starts."""
+        return self.cross()
 
 
 def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, Any]:

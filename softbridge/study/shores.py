@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from datasets import concatenate_datasets
 
-from softbridge.bridges.base import Crossing, Shore
+from softbridge.bridges.base import Shore
 from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.spot import Spot
 from softbridge.bridges.vocabularies import Pair, shared_words
@@ -92,7 +92,7 @@ class Shores:
 
     def carried(self, arm: Arm) -> Lesson:
         """Carry another arm of the same target to its end, and return its lesson."""
-        lesson = self.study.adaptation(self.target, arm, self.study.cross(self.target, arm))
+        lesson = self.study.adaptation(self.target, arm)
         learn(self.study.materials, lesson, self.study.watcher)
         return lesson
 
@@ -122,8 +122,7 @@ class Shores:
         domain = united([study.materials.sources[name] for name in sorted(names)])
         facts = {"domains": [study.extraction(name).digest for name in sorted(names)], "plan": asdict(plan)}
         stage = study.stage(f"extract-{domain.name}", facts)
-        crossings = [Crossing(study.fresh(domain, s)) for s in study.recipe.seeds]
-        lesson = Lesson(stage, "extract", domain, study.recipe.seeds, crossings, plan)
+        lesson = Lesson(stage, "extract", domain, study.recipe.seeds, lambda: study.begin(domain), plan)
         learn(study.materials, lesson, study.watcher)
         return files.load(prompt_folder(stage, seed, "best")).injection
 

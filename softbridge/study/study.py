@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,12 @@ class Study:
     def extract(self, source: str) -> dict[str, Any]:
         """Train a fresh prompt a seed on one source, and return the stage's result."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
-        crossings = [Crossing(self.fresh(domain, seed)) for seed in self.recipe.seeds]
-        lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, crossings, plan)
+        lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, lambda: self.begin(domain), plan)
         return learn(self.materials, lesson, self.watcher)
+
+    def begin(self, domain: OpenDomain) -> list[Crossing]:
+        """Return a fresh prompt a seed."""
+        return [Crossing(self.fresh(domain, seed)) for seed in self.recipe.seeds]
 
     def fresh(self, domain: OpenDomain, seed: int) -> PromptModule:
         """Return a new prompt: the same for one seed in every arm and domain."""
@@ -125,7 +128,7 @@ class Study:
             return list(arm.sources or self.recipe.sources)
         return [name for name in arm.sources or self.recipe.sources if sources[name].fingerprint != own]
 
-    def adaptation(self, target: str, arm: Arm, crossings: Sequence[Crossing]) -> Lesson:
+    def adaptation(self, target: str, arm: Arm) -> Lesson:
         """Return the lesson of one arm on one target."""
         recipe, domain, bridge = self.recipe, self.materials.targets[target], arm.bridge
         plan = self.budget(target, arm) if bridge.trains else None
@@ -137,7 +140,8 @@ class Study:
             "inputs": [self.home.extraction(s).digest for s in self.used(target, arm)] if bridge.reads_sources else [],
         }
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
-        return Lesson(stage, "adapt", domain, self.seeds(arm), crossings, plan, recipe.shots, recipe.validation_shots)
+        shots, looks = recipe.shots, recipe.validation_shots
+        return Lesson(stage, "adapt", domain, self.seeds(arm), lambda: self.cross(target, arm), plan, shots, looks)
 
     def evaluation(self, target: str, arm: Arm, lesson: Lesson) -> Stage:
         """Return the stage that scores one arm on one target's test rows."""
@@ -164,7 +168,7 @@ class Study:
         extracted = {source: self.home.extract(source) for source in self.needed()}
         records = []
         for target, arm in self.cells():
-            lesson = self.adaptation(target, arm, self.cross(target, arm))
+            lesson = self.adaptation(target, arm)
             adapted = learn(self.materials, lesson, self.watcher)
             stage = self.evaluation(target, arm, lesson)
             tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
@@ -233,7 +237,7 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     for source in study.needed():
         add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
     for target, arm in study.cells():
-        lesson = study.adaptation(target, arm, [])
+        lesson = study.adaptation(target, arm)
         add(lesson.stage, lesson.plan, len(lesson.seeds))
         add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
     return list(planned.values())

@@ -37,11 +37,9 @@ def touch_test(
         for which in ("best", "last")
         if which == "best" or member["best_step"] != member["last_step"]
     ]
-    if lesson.crossings[0].start is None:
-        bank = None
-    else:
-        prompts = {f"{s}-{w}": files.load(prompt_folder(lesson.stage, s, w)).injection for s, w, _ in wanted}
-        bank = Bank({name: HeldPrompt(prompt) for name, prompt in prompts.items()}).to(materials.backbone.device)
+    folders = {f"{s}-{w}": prompt_folder(lesson.stage, s, w) for s, w, _ in wanted}
+    held = {name: HeldPrompt(files.load(folder).injection) for name, folder in folders.items() if folder.exists()}
+    bank = Bank(held).to(materials.backbone.device) if held else None
     chances = probabilities(materials.backbone, bank, [rows] * len(wanted), materials.accelerator)
     judged = {(s, w): scores(c, rows.labels) for (s, w, _), c in zip(wanted, chances, strict=True)}
     members = [facts(member, judged) for member in adapted["members"]]

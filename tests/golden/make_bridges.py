@@ -74,6 +74,73 @@ def likeness(u, v):
     return sum(x * y for a in u for b in v for x, y in zip(a, b, strict=True)) / len(u) ** 2
 
 
+def dot(u, v):
+    """Return the inner product of two vectors."""
+    return sum(x * y for x, y in zip(u, v, strict=True))
+
+
+def solved(matrix, right):
+    """Return X with matrix X = right, by Gauss and Jordan with pivots."""
+    rows = [list(a) + list(b) for a, b in zip(matrix, right, strict=True)]
+    size = len(rows)
+    for i in range(size):
+        best = max(range(i, size), key=lambda k: abs(rows[k][i]))
+        rows[i], rows[best] = rows[best], rows[i]
+        rows[i] = [x / rows[i][i] for x in rows[i]]
+        for k in range(size):
+            if k != i:
+                rows[k] = [x - rows[k][i] * y for x, y in zip(rows[k], rows[i], strict=True)]
+    return [row[size:] for row in rows]
+
+
+def recycled(prompt, source, target):
+    """Return `P Y` with Y = argmin ||E_s Y - E_t||, by the normal equations."""
+    columns, wanted = list(zip(*source, strict=True)), list(zip(*target, strict=True))
+    maps = solved([[dot(a, b) for b in columns] for a in columns], [[dot(a, b) for b in wanted] for a in columns])
+    return [[dot(row, column) for column in zip(*maps, strict=True)] for row in prompt]
+
+
+def projected(prompt, first, shift, last, end):
+    """Return `W2 LeakyReLU(W1 x + b1) + b2` of each token."""
+    made = []
+    for token in prompt:
+        inner = [dot(row, token) + b for row, b in zip(first, shift, strict=True)]
+        inner = [x if x > 0 else 0.01 * x for x in inner]
+        made.append([dot(row, inner) + b for row, b in zip(last, end, strict=True)])
+    return made
+
+
+def shifted(theirs, bare_theirs, ours, bare_ours, weight, heat):
+    """Return POST's loss of one text: the shifts' divergence and the answers', T^2 times each."""
+    cool = [[x / heat for x in row] for row in (theirs, bare_theirs, ours, bare_ours)]
+    told, bare, said, mine = cool
+    moved = divergence(
+        [x - y for x, y in zip(told, bare, strict=True)], [x - y for x, y in zip(said, mine, strict=True)]
+    )
+    return heat**2 * (weight * moved + (1 - weight) * divergence(told, said))
+
+
+def abroad(draw):
+    """Return the cases of the bridges between two models, of widths 6 and 5."""
+
+    def rows(count, width):
+        return [[round(draw.gauss(0, 1), 3) for _ in range(width)] for _ in range(count)]
+
+    prompt, source, target = rows(3, 6), rows(20, 6), rows(20, 5)
+    first, shift, last, end = rows(4, 6), rows(1, 4)[0], rows(5, 4), rows(1, 5)[0]
+    answers = rows(4, 3)
+    return {
+        "prompt": prompt,
+        "words": {"source": source, "target": target},
+        "recycle": recycled(prompt, source, target),
+        "relative": [[cosine(token, word) for word in source] for token in prompt],
+        "net": {"first": first, "shift": shift, "last": last, "end": end},
+        "projector": projected(prompt, first, shift, last, end),
+        "answers": answers,
+        "post": shifted(*answers, weight=0.3, heat=2.0),
+    }
+
+
 def sums(sources, fresh, target):
     """Return where the bridges that sum prompts start."""
     minus = [weighted([prompt, fresh], [1, -1]) for prompt in sources.values()]
@@ -119,6 +186,7 @@ def main():
     case |= sums(sources, fresh, target)
     case["attempt"] = query | {"weights": attention(text, list(sources.values()), down, up, gain, shift, heat)}
     case["divergence"] = {"teacher": text[0], "student": text[1], "value": divergence(text[0], text[1])}
+    case["abroad"] = abroad(draw)
     Path(__file__).with_name("bridges.json").write_text(json.dumps(case) + "\n", encoding="utf-8")
 
 

@@ -1,16 +1,57 @@
 """From one model to another: what each bridge must do by its definition, and all of them end to end on pico models."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 
+from softbridge import recipe as recipes
+from softbridge import study
 from softbridge.bridges.base import Shore
-from softbridge.bridges.projector import Projector
+from softbridge.bridges.projector import Projected, Projector
 from softbridge.bridges.recycle import Recycle
-from softbridge.bridges.relative import Relative
+from softbridge.bridges.relative import Relative, relative
 from softbridge.bridges.vocabularies import Pair, shared_words
-from softbridge.errors import BridgeError
+from softbridge.errors import BridgeError, RecipeError
 from softbridge.injection import Injection
+from softbridge.losses.distillation import shifts
 from softbridge.prompts.soft import SoftPrompt
+from softbridge.records.store import read
+from tests import pico
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "bridges.json").read_text())["abroad"]
+RECIPE = """
+name: models
+seeds: [0, 1]
+source_backbone: {{name: {folder}/causal, max_length: 32, precision: float32, attention: sdpa}}
+backbone: {{name: {folder}/sentence, max_length: 32, precision: float32, attention: sdpa}}
+prompt: {{length: 3}}
+domain:
+  labels: {{negative: negative, positive: positive}}
+sources: &domains
+  films: {{data: films.csv}}
+  books: {{data: books.csv}}
+  toys: {{data: toys.csv}}
+targets:
+  toys: {{data: toys.csv}}
+shots: 8
+validation_shots: 4
+training:
+  source: {{steps: 8, batch: 4, learning_rate: 0.05, evaluate_every: 4}}
+  target: {{steps: 4, batch: 4, learning_rate: 0.05, evaluate_every: 2}}
+arms:
+  native: {{bridge: scratch}}
+  random: {{bridge: random, train: false}}
+  recycle: {{bridge: recycle, skip: 0}}
+  relative: {{bridge: relative, steps: 20}}
+  every: {{bridge: relative, steps: 20, every: true}}
+  looked: {{bridge: relative, steps: 100, choose: validation}}
+  projector: {{bridge: projector, steps: 20, width: 8}}
+  tuning: {{bridge: projector, form: tuning, flat: true, steps: 6, width: 8}}
+  post: {{bridge: post, steps: 6, texts: 16}}
+  trained: {{bridge: recycle, skip: 0, train: true}}
+"""
 
 
 def draw(seed=0):
@@ -78,8 +119,6 @@ def test_a_projector_that_learned_a_pair_sends_it_there(turned):
     )  # fmt: skip
     kind = Projector(steps=800, width=64)
     net = kind.built(prompts["a"], Injection(begun[None]), draw())
-    from softbridge.bridges.projector import Projected
-
     kind.approach({"a": Projected(net, prompts["a"])}, {"a": there.native("a")})
     torch.testing.assert_close(Projected(net, prompts["a"])().tokens, there.native("a").tokens, atol=0.05, rtol=0.05)
     assert kind.cross(there).parents == ("b",)
@@ -100,3 +139,64 @@ def test_too_few_shared_words_are_refused(turned):
     pair, _ = turned
     with pytest.raises(BridgeError, match="share 40 words, 0 after the first 1000"):
         Recycle().cross(shore(pair, torch.ones(2, 6)))
+
+
+def test_the_maps_equal_the_golden_numbers():
+    given = {name: torch.tensor(rows) for name, rows in GOLDEN.items() if name not in ("words", "net", "post")}
+    words = {name: torch.tensor(rows) for name, rows in GOLDEN["words"].items()}
+    pair = Pair(tuple(f"w{i}" for i in range(20)), words["source"], words["target"])
+    torch.testing.assert_close(Recycle().mapped(given["prompt"], pair, draw()), given["recycle"], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(relative(given["prompt"], words["source"]), given["relative"], atol=1e-6, rtol=1e-5)
+    net = Projector(width=4).built(Injection(given["prompt"][None]), Injection(torch.zeros(1, 3, 5)), draw())
+    names = {"0.weight": "first", "0.bias": "shift", "2.weight": "last", "2.bias": "end"}
+    net.load_state_dict({place: torch.tensor(GOLDEN["net"][name]) for place, name in names.items()})
+    made = Projected(net, Injection(given["prompt"][None]))().tokens[0]
+    torch.testing.assert_close(made, given["projector"], atol=1e-5, rtol=1e-5)
+    found = shifts(*(row[None] for row in given["answers"]), weight=0.3, temperature=2.0)
+    torch.testing.assert_close(found, torch.tensor([GOLDEN["post"]]), atol=1e-6, rtol=1e-5)
+
+
+def test_a_prompt_that_changes_as_its_source_does_has_no_loss():
+    rows = torch.randn(4, 3, generator=draw())
+    bare = torch.randn(4, 3, generator=draw(1))
+    assert shifts(rows, bare, rows + 2.0, bare, 0.5, 2.0).abs().max() < 1e-6  # a shift of all scores is no change
+    assert (shifts(rows, bare, rows.flip(1), bare, 0.5, 2.0) > 0).any()
+
+
+@pytest.fixture
+def two(tmp_path):
+    for seed, name in enumerate(["films", "books", "toys"]):
+        pico.frame(seed=seed).to_csv(tmp_path / f"{name}.csv")
+    for kind in ("causal", "sentence"):
+        pico.save_backbone(tmp_path / kind, kind)
+    path = tmp_path / "models.yaml"
+    path.write_text(RECIPE.format(folder=tmp_path))
+    return recipes.read(path)
+
+
+def test_prompts_cross_from_a_causal_model_to_a_sentence_encoder(two, tmp_path, monkeypatch):
+    first = study.run(two, tmp_path / "out")
+    by_arm = {record.arm: record for record in first.records}
+    assert set(by_arm) == set(two.arms)
+    for name in ("recycle", "relative", "projector", "post"):
+        assert [member["note"].split(",")[0] for member in by_arm[name].members] == ["from toys"] * 2
+        assert by_arm[name].budget["target_steps"] == 0
+    assert by_arm["every"].members[0]["note"].startswith("from films and books and toys")
+    assert "by validation" in by_arm["looked"].members[0]["note"]
+    assert by_arm["trained"].budget["target_steps"] == 4
+    assert by_arm["recycle"].members[0]["best"]["test"] != by_arm["random"].members[0]["best"]["test"]
+    monkeypatch.setattr(Recycle, "cross", lambda *_: pytest.fail("a finished arm was crossed again"))
+    again = study.run(two, tmp_path / "out")
+    assert [r.members for r in again.records] == [r.members for r in first.records]
+    assert len(read([tmp_path / "out"])) == len(two.arms)
+
+
+def test_what_stays_within_one_model_is_refused_between_two_and_the_other_way_round(two, tmp_path):
+    text = (tmp_path / "models.yaml").read_text()
+    (tmp_path / "models.yaml").write_text(text.replace("{bridge: recycle, skip: 0}", "{bridge: spot}"))
+    with pytest.raises(RecipeError, match="is spot, which stays within one model"):
+        recipes.read(tmp_path / "models.yaml")
+    alone = "\n".join(line for line in text.splitlines() if not line.startswith("source_backbone"))
+    (tmp_path / "models.yaml").write_text(alone)
+    with pytest.raises(RecipeError, match="goes from one model to another"):
+        recipes.read(tmp_path / "models.yaml")
