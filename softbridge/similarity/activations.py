@@ -15,8 +15,8 @@ from softbridge.shapes import check
 def neuron_overlap(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Return the cosine of which neurons are on: `cos(1[a > 0], 1[b > 0])`, all layers one after the other (ON).
 
-    With A and B the sets of neurons that are on, it is `|A and B| / sqrt(|A| |B|)`. In a gated layer (SwiGLU, GeGLU) the
-    sign of the gate says what is on: the paper has no such layers, so that reading is softbridge's own.
+    With A and B the sets of neurons that are on, it is `|A and B| / sqrt(|A| |B|)`. In a gated layer (SwiGLU, GeGLU)
+    the sign of the gate says what is on: the paper has no such layers, so that reading is softbridge's own.
 
     *Reference*: Su et al. On Transferability of Prompt Tuning for Natural Language Processing. NAACL 2022.
 

@@ -121,11 +121,17 @@ def task2vec_cosine(a: Gradients, b: Gradients) -> torch.Tensor:
         >>> task2vec_cosine(one, other)
         tensor(0.6000)
     """
+    _check_alike(a.square, b.square)
     both = (a.square + b.square).clamp_min(torch.finfo(torch.float32).tiny)
     return _cosine(a.square / both, b.square / both)
 
 
 def _cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return the cosine of two prompts' gradients; a zero one is like nothing."""
-    check(b, "P H", "the second domain's gradient", **check(a, "P H", "the first domain's gradient"))
+    """Return the cosine of two domains' gradients; a zero one is like nothing."""
+    _check_alike(a, b)
     return cosine_similarity(a.double().flatten(), b.double().flatten(), dim=0, eps=1e-150).clamp(-1.0, 1.0).float()
+
+
+def _check_alike(a: torch.Tensor, b: torch.Tensor) -> None:
+    """Refuse gradients of prompts of different shapes."""
+    check(b, "P H", "the second domain's gradient", **check(a, "P H", "the first domain's gradient"))
