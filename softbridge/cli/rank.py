@@ -35,7 +35,7 @@ def command(
         list[str] | None,
         typer.Option(
             metavar="MEASURE",
-            help="A name of `softbridge ls similarities`, or every; may be given several times, the first one ranks. "
+            help="A name of `softbridge ls similarities`, or every; may be given several times. "
             "per_token_cosine when left out.",
         ),
     ] = None,
@@ -108,10 +108,16 @@ def chosen(by: Sequence[str], every: list[str]) -> list[str]:
 
 
 def show(target: str, names: Sequence[str], rows: Sequence[Row]) -> None:
-    """Print the ranking."""
-    head = ["similarity"] if len(names) == 1 else list(names)
-    lines = [(str(i), name, *cells, shared, place) for i, (name, cells, shared, place) in enumerate(rows, 1)]
-    table(f"{names[0]} to {target}", ("", "source", *head, "labels shared", "from"), lines)
+    """Print the ranking by one measure, or the order that each of several says."""
+    if len(names) == 1:
+        lines = [(str(i), name, cells[0], shared, place) for i, (name, cells, shared, place) in enumerate(rows, 1)]
+        table(f"{names[0]} to {target}", ("", "source", "similarity", "labels shared", "from"), lines)
+        return
+    orders = []
+    for i, measure in enumerate(names):
+        order = sorted(rows, key=lambda row: -float(row[1][i].split()[0]))
+        orders.append((measure, ", ".join(f"{name} {cells[i]}" for name, cells, *_ in order)))
+    table(f"similarity to {target}", ("measure", "sources, the most similar first"), orders)
 
 
 def classes_shared(target: Collection[str], source: Collection[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,16 +99,13 @@ class Likening:
         recipe, sources = self.study.recipe, self.study.used(target, self.arm)
         if not sources:
             raise StudyError(f"there is no source for '{target}'", "at least one other domain", "add it under sources")
-        readers: dict[str, Callable[[str, Sequence[str], int], View]] = {
-            "vectors": lambda name, from_, seed: self.prompts(name, from_, seed, vectors),
-            "neurons": lambda name, from_, seed: self.prompts(name, from_, seed, self.neurons),
-            "gradients": self.gradients,
-            "classes": self.classes,
-        }
+        reads = dict.fromkeys(MEASURES[name].reads for name in names)
+        if {"vectors", "neurons"} & set(reads):
+            for source in sources:
+                self.study.extract(source)
         values: dict[str, dict[str, list[float]]] = {name: {source: [] for source in sources} for name in names}
         for seed in recipe.seeds:
-            reads = dict.fromkeys(MEASURES[name].reads for name in names)
-            views = {read: readers[read](target, sources, seed) for read in reads}
+            views = self.views(target, sources, seed, reads)
             for name in names:
                 own, others = views[MEASURES[name].reads]
                 for source in sources:
@@ -123,16 +120,21 @@ class Likening:
             provenance=provenance(self.materials.backbone.device, self.study.accelerator.num_processes),
         )
 
-    def prompts(
-        self, target: str, sources: Sequence[str], seed: int, read: Callable[[Injection], torch.Tensor]
-    ) -> View:
-        """Return what is read of the task embeddings, which are trained where no run has done it."""
-        for source in sources:
-            self.study.extract(source)
-        shore = Shores(self.study, target, self.arm).shore(seed)
-        own = shore.embed_target()
-        self.materials.bind(self.materials.targets[target])
-        return read(own), {name: read(shore.embeddings[name]) for name in sources}
+    def views(self, target: str, sources: Sequence[str], seed: int, reads: Collection[str]) -> dict[str, View]:
+        """Return what one seed's measures compare, by what they read."""
+        found: dict[str, View] = {}
+        if "gradients" in reads:
+            found["gradients"] = self.gradients(target, sources, seed)
+        if "classes" in reads:
+            found["classes"] = self.classes(target, sources)
+        if {"vectors", "neurons"} & set(reads):
+            shore = Shores(self.study, target, self.arm).shore(seed)
+            own, others = shore.embed_target(), {name: shore.embeddings[name] for name in sources}
+            self.materials.bind(self.materials.targets[target])
+            for read, how in (("vectors", vectors), ("neurons", self.neurons)):
+                if read in reads:
+                    found[read] = how(own), {name: how(prompt) for name, prompt in others.items()}
+        return found
 
     def neurons(self, prompt: Injection) -> torch.Tensor:
         """Return the neurons that a prompt switches on."""
@@ -159,6 +161,6 @@ class Likening:
         prompt = self.study.fresh(domain, seed).bake()
         return gathered(part.cpu() for part in row_gradients(self.materials.backbone, prompt, rows))
 
-    def classes(self, target: str, sources: Sequence[str], seed: int) -> View:
+    def classes(self, target: str, sources: Sequence[str]) -> View:
         """Return the class names."""
         return self.materials.targets[target].classes, {name: self.materials.sources[name].classes for name in sources}
