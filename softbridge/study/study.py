@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
-from softbridge.errors import BackboneError, StudyError
+from softbridge.errors import BackboneError
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.headed import headed
 from softbridge.recipe import Arm, Recipe
@@ -27,7 +26,7 @@ from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
 from softbridge.study.shores import Shores
-from softbridge.study.stages import Stage
+from softbridge.study.stages import Stage, alone_in
 from softbridge.study.testing import touch_test
 from softbridge.study.watching import Watcher
 
@@ -210,17 +209,10 @@ def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResul
     Raises:
         StudyError: when another run works in the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
+    with alone_in(out):
         if Accelerator().is_main_process:
-            lock.acquire(timeout=0)
             recipe.write(out / "recipe.yaml")
         return Study(recipe, out, console).run()
-    except Timeout as error:
-        raise StudyError(f"another run works in {out}", "one run at a time", "wait for it, or choose --out") from error
-    finally:
-        lock.release()
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
