@@ -146,6 +146,7 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
         "kind": lesson.kind,
         "domain": lesson.domain.name,
         "members": members,
+        **({"joint": lesson.crossings[0].joint} if lesson.crossings[0].joint else {}),
     }
 
 
