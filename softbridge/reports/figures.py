@@ -72,7 +72,7 @@ def likeness(study: Study, matrix: Matrix, measure: str, values: Mapping[str, Ma
     import matplotlib
 
     with matplotlib.rc_context(LOOK):
-        figure, axes = sheet(6.2, 3.1, right=1.9)
+        figure, axes = sheet(5.6, 3.1, right=1.3)
         axes.axhline(0, color=INK, linewidth=0.8)
         for place, (target, pairs) in enumerate(found.items()):
             at = study.targets.index(target)

@@ -23,7 +23,7 @@ from softbridge.reports.findings import findings, how_chosen, seeds_of
 from softbridge.reports.grid import listed
 from softbridge.reports.likened import Likeness
 from softbridge.reports.matrix import matrices
-from softbridge.reports.studies import METRICS, Study, gather
+from softbridge.reports.studies import METRICS, Study, gather, in_order
 from softbridge.reports.styles import Styles
 
 Part: TypeAlias = dict[str, Any]
@@ -56,6 +56,7 @@ def render(parts: Sequence[Part]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # menus stand in the order of the data
     script = (room / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template("page.html.j2").render(
@@ -137,7 +138,7 @@ def few_shot(study: Study, studies: Sequence[Study]) -> dict[str, Drawing]:
 def subtitle(study: Study) -> str:
     """Say in one line what was run on what."""
     newest = study.newest
-    sources = list(dict.fromkeys(name for record in study.records for name in record.sources))
+    sources = in_order(newest.recipe.get("sources"), (name for record in study.records for name in record.sources))
     way = f"from {listed(sources)} to {listed(study.targets)}" if sources else f"on {listed(study.targets)}"
     kind, length = newest.prompt.get("kind"), newest.prompt.get("length")
     name = str(newest.backbone.get("name"))

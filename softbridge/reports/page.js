@@ -93,7 +93,7 @@ function matrix(article) {
       return row;
     });
     heat.querySelector("tbody").replaceChildren(...rows);
-    runs.replaceChildren();
+    runs.replaceChildren(make("p", "Point at a cell, or walk there with the Tab key, for its runs.", { class: "note" }));
     const ends = look.up ? ["--arm1", "--arm0"] : ["--arm0", "--arm1"];
     const [low, high] = ends.map((name) => `color-mix(in srgb, var(${name}) 75%, var(--paper))`);
     heat.querySelector(".ramp").style.background = `linear-gradient(90deg, ${low}, var(--paper), ${high})`;

@@ -199,7 +199,8 @@ def friedman(scores: Sequence[Sequence[float]]) -> float:
     """
     from scipy import stats
 
-    if len(scores) < 3 or len(scores[0]) < 2:
+    alike = all(len(set(column)) == 1 for column in zip(*scores, strict=True))
+    if alike or len(scores) < 3 or len(scores[0]) < 2:
         return float("nan")
     return float(stats.friedmanchisquare(*scores).pvalue)
 
