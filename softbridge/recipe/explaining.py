@@ -27,7 +27,8 @@ def explain(recipe: Recipe) -> str:
         + ", ".join(map(str, recipe.seeds)),
         *_read_sources(recipe),
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
-        f"on each target: {_rows(recipe.shots)} to train on, {_rows(recipe.validation_shots)} to choose by",
+        f"on each target: {' and, once more, '.join(_rows(one.shots) for one in recipe.by_shots())} to train on, "
+        f"{_rows(recipe.validation_shots)} to choose by",
         *(f"arm {arm.name}: {_way(arm, recipe)}" for arm in recipe.arms.values()),
         f"validation chooses the checkpoint by {recipe.training.target.choose_by}; test is touched once",
     ]
@@ -58,7 +59,9 @@ def _plan(plan: Plan) -> str:
 
 def _way(arm: Arm, recipe: Recipe) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in plain(arm.bridge).items() if value is not None)
-    bridge = f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "")
+    bridge = (
+        f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "") + ", from each source alone" * arm.each
+    )
     if not arm.bridge.trains:
         return f"{bridge}; not trained on the target"
     more = " and as many rows more as the sources were trained with" if arm.budget == "combined" else ""

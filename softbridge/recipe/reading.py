@@ -36,7 +36,7 @@ class Keys:
     prompt: Section = field(default_factory=dict)
     domain: Section = field(default_factory=dict)
     sources: dict[str, Section] = field(default_factory=dict)
-    shots: int | None = None
+    shots: int | list[int | None] | None = None
     validation_shots: int | None = None
     training: Section = field(default_factory=dict)
     source_backbone: Section = field(default_factory=dict)
@@ -58,6 +58,7 @@ class ArmKeys:
     budget: Budget = "target"
     training: Section = field(default_factory=dict)
     sources: list[str] | None = None
+    each: bool = False
 
 
 def read(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -105,6 +106,9 @@ def typed(document: Document, folder: Path) -> Recipe:
     sections = _Sections(document, folder, valid(Domain, top.domain, ("domain",), document))
     prompt = sections.prompt(top.prompt)
     training, arms = sections.rounds(top.training, top.arms, prompt)
+    several = tuple(top.shots) if isinstance(top.shots, list) else ()
+    if top.shots == []:
+        document.note(("shots",), "is empty", "write how many rows per class; or null for all rows")
     parts: dict[str, Any] = {
         "name": top.name,
         "seeds": tuple(top.seeds),
@@ -113,7 +117,8 @@ def typed(document: Document, folder: Path) -> Recipe:
         "prompt": prompt,
         "sources": sections.domains("sources", top.sources),
         "targets": sections.domains("targets", top.targets),
-        "shots": top.shots,
+        "shots": top.shots if not isinstance(top.shots, list) else several[0] if several else None,
+        "every_shots": several,
         "validation_shots": top.validation_shots,
         "training": training,
         "arms": arms,
@@ -177,7 +182,8 @@ class _Sections:
         sources = arm.get("sources")
         if bridge is None or plan is None or not self.document.sound(path):
             return None
-        return Arm(name, bridge, plan, arm.get("budget", "target"), None if sources is None else tuple(sources))
+        own = None if sources is None else tuple(sources)
+        return Arm(name, bridge, plan, arm.get("budget", "target"), own, arm.get("each", False))
 
     def plan(self, values: Section, target: Section, path: Steps) -> Plan | None:
         own = valid(Plan, values, path, self.document)

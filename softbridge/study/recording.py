@@ -58,7 +58,8 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         recipe_digest=recipe.digest,
         target=cell.target,
         arm=cell.arm.name,
-        bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex},
+        bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex}
+        | ({"family": cell.arm.family} if cell.arm.family else {}),
         sources=list(cell.sources),
         backbone=materials.backbone.describe(),
         prompt={"kind": recipe.prompt.name, "length": recipe.prompt.length, "parameters": cell.adapted["parameters"]},

@@ -156,10 +156,17 @@ class Study:
         return self.recipe.seeds[:1] if arm.bridge.name == "none" else self.recipe.seeds
 
     def cells(self) -> Iterator[tuple[str, Arm]]:
-        """Yield every target with every arm."""
+        """Yield every target with every arm, an arm of each source alone with the sources that are not the target."""
         for target in self.recipe.targets:
             for arm in self.recipe.arms.values():
-                yield target, arm
+                for part in arm.apart(self.recipe.sources):
+                    if not (part.family and self.at_home(target, part)):
+                        yield target, part
+
+    def at_home(self, target: str, arm: Arm) -> bool:
+        """Say whether an arm of one source would carry a target's own data to itself, on the same model."""
+        own, sources = self.materials.targets[target].fingerprint, self.materials.sources
+        return self.home is self and all(sources[name].fingerprint == own for name in arm.sources or ())
 
     def run(self) -> StudyResult:
         """Run what is not finished, and return the records."""
@@ -212,12 +219,11 @@ def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResul
     with alone_in(out):
         if Accelerator().is_main_process:
             recipe.write(out / "recipe.yaml")
-        return Study(recipe, out, console).run()
+        return StudyResult(out, [r for one in recipe.by_shots() for r in Study(one, out, console).run().records])
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     """Return the stages that a run would go through, and which of them are finished."""
-    study = Study(recipe, out)
     planned: dict[str, PlannedStage] = {}
 
     def add(stage: Stage, training: Plan | None, seeds: int, otherwise: str = "not trained") -> None:
@@ -226,10 +232,11 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
         note = f"{seeds} members" if training else otherwise
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
-    for source in study.needed():
-        add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
-    for target, arm in study.cells():
-        lesson = study.adaptation(target, arm)
-        add(lesson.stage, lesson.plan, len(lesson.seeds))
-        add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
+    for study in (Study(one, out) for one in recipe.by_shots()):
+        for source in study.needed():
+            add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
+        for target, arm in study.cells():
+            lesson = study.adaptation(target, arm)
+            add(lesson.stage, lesson.plan, len(lesson.seeds))
+            add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
     return list(planned.values())
