@@ -64,8 +64,9 @@ class Number:
 def compare(published: Record, measured: Record | None, expected: Expectation) -> list[Number]:
     """Compare two records of one cell, number by number.
 
-    A number is *equal* up to `expected.equal`, and *within spread* up to `expected.spreads` times the larger of the
-    standard deviation over the published seeds and `expected.least`.
+    A number is *equal* up to `expected.equal`, and *within spread* up to `expected.spreads` times the deviation over the
+    seeds: the smaller of the published and the measured one (a single wild number widens its own side alone), and not
+    less than `expected.least`.
 
     Arguments:
         published: what is to be reproduced.
@@ -79,8 +80,9 @@ def compare(published: Record, measured: Record | None, expected: Expectation) -
     old = {member["seed"]: scores_of(member) for member in published.members}
     found = []
     for name in dict.fromkeys(name for scores in old.values() for name in scores):
-        deviation = spread([scores[name] for scores in old.values() if name in scores]).std
-        allowed = expected.spreads * max(expected.least, deviation if deviation == deviation else 0.0)
+        sides = [[scores[name] for scores in side.values() if name in scores] for side in (old, new)]
+        deviation = min(spread(side).std if len(side) > 1 else 0.0 for side in sides)
+        allowed = expected.spreads * max(expected.least, deviation)
         for seed, scores in old.items():
             if name in scores:
                 value = new.get(seed, {}).get(name)
