@@ -22,6 +22,9 @@ from softbridge.cli import (
     ls,
     plan,
     predict,
+    prompts,
+    pull,
+    push,
     rank,
     report,
     reproduce,
@@ -50,6 +53,9 @@ VERBS: dict[str, ModuleType] = {
     "import": importing,
     "similar": similar,
     "rank": rank,
+    "prompts": prompts,
+    "push": push,
+    "pull": pull,
 }
 
 # rich would draw boxes around the help, and take half a second to load for it

@@ -64,9 +64,9 @@ class Number:
 def compare(published: Record, measured: Record | None, expected: Expectation) -> list[Number]:
     """Compare two records of one cell, number by number.
 
-    A number is *equal* up to `expected.equal`, and *within spread* up to `expected.spreads` times the deviation over the
-    seeds: the smaller of the published and the measured one (a single wild number widens its own side alone), and not
-    less than `expected.least`.
+    A number is *equal* up to `expected.equal`, and *within spread* up to `expected.spreads` times the deviation over
+    the seeds: the smaller of the published and the measured one (a single wild number widens its own side alone), and
+    not less than `expected.least`.
 
     Arguments:
         published: what is to be reproduced.
