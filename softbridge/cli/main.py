@@ -22,8 +22,12 @@ from softbridge.cli import (
     ls,
     plan,
     predict,
+    prompts,
+    pull,
+    push,
     rank,
     report,
+    reproduce,
     resume,
     run,
     show,
@@ -41,6 +45,7 @@ VERBS: dict[str, ModuleType] = {
     "run": run,
     "resume": resume,
     "report": report,
+    "reproduce": reproduce,
     "cite": cite,
     "inspect": inspect,
     "predict": predict,
@@ -48,6 +53,9 @@ VERBS: dict[str, ModuleType] = {
     "import": importing,
     "similar": similar,
     "rank": rank,
+    "prompts": prompts,
+    "push": push,
+    "pull": pull,
 }
 
 # rich would draw boxes around the help, and take half a second to load for it

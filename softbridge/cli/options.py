@@ -16,3 +16,4 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The study's folder; runs/<the recipe's name> by default.")
 ]
 PromptFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a saved prompt.")]
+Repo = Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository on the hub.")]

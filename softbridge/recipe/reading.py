@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,6 +89,24 @@ def read(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         document.set(override)
     return typed(document, file.parent)
+
+
+def resume(resolved: Mapping[str, Any], where: str) -> Recipe:
+    """Return the recipe that a record keeps.
+
+    Arguments:
+        resolved: what `Recipe.resolved` returned, also in an older version: what it lacks takes its default.
+        where: what the messages call it.
+
+    Raises:
+        RecipeError: when this version cannot run it.
+
+    Example:
+        >>> recipe = read("quickstart")
+        >>> resume(recipe.resolved(), "a record") == recipe
+        True
+    """
+    return typed(parse(json.dumps(resolved, ensure_ascii=False), where), Path())  # JSON is YAML
 
 
 def typed(document: Document, folder: Path) -> Recipe:
