@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from softbridge.assets.table import ASSETS
+from softbridge.assets.table import ALIASES, ASSETS
 from softbridge.errors import nearest
 from softbridge.recipe.document import Document, Steps
 
@@ -16,8 +16,8 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 def model(name: str, folder: Path, path: Steps, document: Document) -> str:
     """Return a backbone's name, a folder beside the recipe as an absolute path; note one that cannot be found."""
     models = [entry for entry, asset in ASSETS.items() if asset.kind == "model"]
-    if name in models:
-        return name
+    if ALIASES.get(name, name) in models:
+        return ALIASES.get(name, name)  # one name for one model, so that its stages and cards are the same
     found = _beside(name, folder)
     if found is not None and found.is_dir():
         return str(found)

@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from softbridge.backbones.base import BackboneSpec
 from softbridge.bridges.base import Bridge
+from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
@@ -71,6 +72,7 @@ class Recipe:
         validation_shots: labelled validation rows per class on a target; None for all.
         training: the plans.
         arms: the ways to the target by name.
+        design: how the text is found that prompts start from, where `prompt` has `init: design`.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Recipe:
     training: Training
     arms: Mapping[str, Arm]
     source_backbone: BackboneSpec | None = None
+    design: Design | None = None
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, with every default written out; read back, it is the same recipe."""
@@ -93,6 +96,7 @@ class Recipe:
             "backbone": plain(self.backbone),
             **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
+            **({"design": plain(self.design)} if self.design else {}),
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},
             "shots": self.shots,
