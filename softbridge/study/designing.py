@@ -235,12 +235,12 @@ def opened_background(settings: Design) -> OpenDomain | None:
     return Domain(settings.background, label=None).open(BACKGROUND, resolve) if settings.background else None
 
 
-def looked_at(domain: OpenDomain, materials: Materials, seed: int, few: int | None, most: int) -> Rows:
+def looked_at(domain: OpenDomain, backbone: Backbone, seed: int, few: int | None, most: int) -> Rows:
     """Return the validation rows that a seed may look at, some of each class.
 
     Arguments:
         domain: the domain.
-        materials: tokenises.
+        backbone: tokenises; it is bound to the domain's classes, because a mask's room depends on them.
         seed: the member's seed.
         few: validation rows a class that the member has; None for all.
         most: rows a class at most.
@@ -248,7 +248,9 @@ def looked_at(domain: OpenDomain, materials: Materials, seed: int, few: int | No
     labels = domain.validation["label"][:]
     fewest = min(labels.count(index) for index in range(len(domain.classes)))
     each = min(most, fewest if few is None else few)
-    return materials.rows(domain.few(0, derive(seed, "shots"), each)[1])
+    some = domain.few(0, derive(seed, "shots"), each)[1]
+    backbone.bind(domain.words)
+    return Rows(backbone.tokenise(some["text"][:]), some["label"][:])
 
 
 def shores(materials: Materials) -> dict[str, OpenDomain]:
@@ -280,7 +282,7 @@ def carry_out(materials: Materials, stage: Stage, background: OpenDomain | None,
         rows = {
             mark: (
                 d,
-                looked_at(d, materials, seed, recipe.validation_shots if mark in own else None, settings.rows),
+                looked_at(d, backbone, seed, recipe.validation_shots if mark in own else None, settings.rows),
             )
             for mark, d in domains.items()
         }
@@ -296,3 +298,20 @@ def carry_out(materials: Materials, stage: Stage, background: OpenDomain | None,
         stage.finish(result)
     materials.accelerator.wait_for_everyone()
     return result
+
+
+def alone(
+    domains: Sequence[OpenDomain], settings: Design, backbone: Backbone, kind: PromptKind, seed: int = 0
+) -> list[Scored]:
+    """Return the candidates of domains with every measure, the best first, without a recipe.
+
+    Arguments:
+        domains: opened domains.
+        settings: what is tried, and what the best is chosen by.
+        backbone: the backbone.
+        kind: the kind of prompt, with `init: design`.
+        seed: chooses the validation rows.
+    """
+    found = propose(domains, opened_background(settings), settings, backbone, kind)[: settings.candidates]
+    rows = {domain.name: (domain, looked_at(domain, backbone, seed, None, settings.rows)) for domain in domains}
+    return ranked(judged(found, rows, backbone, kind), settings.choose_by)

@@ -105,7 +105,7 @@ def test_the_package_runs_as_a_module():
 def test_all_the_verbs_are_there():
     assert (
         " ".join(COMMANDS)
-        == "ls show cp check plan run resume report cite inspect predict generate import similar rank assets"
+        == "ls show cp new check plan run resume report cite design inspect predict generate import similar rank assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
