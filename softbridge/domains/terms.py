@@ -179,6 +179,24 @@ def log_odds(domain: np.ndarray, background: np.ndarray, strength: float = 1000.
     return odds / np.sqrt(1 / ours + 1 / theirs)
 
 
+FIGHTIN_WORDS = """@article{monroe2008fightin,
+  title = {Fightin' Words: Lexical Feature Selection and Evaluation for Identifying the Content of Political Conflict},
+  author = {Monroe, Burt L. and Colaresi, Michael P. and Quinn, Kevin M.},
+  journal = {Political Analysis},
+  volume = {16},
+  number = {4},
+  pages = {372--403},
+  year = {2008},
+  doi = {10.1093/pan/mpn018}
+}"""
+BERTOPIC = """@misc{grootendorst2022bertopic,
+  title = {{BERTopic}: Neural topic modeling with a class-based {TF-IDF} procedure},
+  author = {Grootendorst, Maarten},
+  year = {2022},
+  eprint = {2203.05794},
+  archivePrefix = {arXiv}
+}"""
+
 MINERS: Mapping[str, Miner] = MappingProxyType({"class_tfidf": class_tfidf, "log_odds": log_odds})
 
 
