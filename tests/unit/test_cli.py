@@ -63,9 +63,15 @@ def study(monkeypatch):
         asked.runs.append((recipe, out, console))
         return SimpleNamespace(folder=out, records=["a record"])
 
-    def write(folders, out):
+    def write(folders, out, figures=False):
         asked.reports.append((list(folders), out))
-        return SimpleNamespace(html=out / "index.html", csv=out / "table.csv", markdown=out / "table.md")
+        return SimpleNamespace(
+            html=out / "index.html",
+            csv=out / "table.csv",
+            markdown=out / "table.md",
+            latex=out / "table.tex",
+            figures=None,
+        )
 
     monkeypatch.setattr(softbridge.study, "run", run)
     monkeypatch.setattr(softbridge.reports, "write", write, raising=False)

@@ -10,7 +10,7 @@ from softbridge.prompts.soft import Soft
 
 V, H = 40, 16
 WORDS = {"good": [3], "very bad": [4, 5], "a b c": [6, 7, 8], "": []}
-EXTRA = {"text": {"text": "a b c"}}
+EXTRA = {name: {"text": "a b c"} for name in ("text", "design")}
 every = pytest.mark.parametrize("name", INITIALISERS)
 
 
@@ -52,7 +52,7 @@ def test_the_generator_decides_alone(name, space):
     first = start(0)
     torch.manual_seed(2)
     assert torch.equal(first, start(0))
-    assert torch.equal(first, start(1)) == (name == "text")
+    assert torch.equal(first, start(1)) == (name in ("text", "design"))
 
 
 @every
