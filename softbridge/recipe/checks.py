@@ -51,9 +51,15 @@ def check_numbers(parts: Mapping[str, Any], document: Document) -> None:
             document.note(("seeds", i), f"is {seed}", "write a whole number from 0")
         elif seed in seeds[:i]:
             document.note(("seeds", i), f"is {seed} a second time", "give every member a seed of its own")
-    for key in ("shots", "validation_shots"):
-        if parts[key] is not None and parts[key] < 1:
-            document.note((key,), f"is {parts[key]}", "write how many rows per class, from 1; or null for all rows")
+    several: Sequence[int | None] = parts["every_shots"]
+    counts: dict[Steps, int | None] = {("shots", i): count for i, count in enumerate(several)}
+    counts |= {("validation_shots",): parts["validation_shots"]} | ({} if several else {("shots",): parts["shots"]})
+    for path, count in counts.items():
+        if count is not None and count < 1:
+            document.note(path, f"is {count}", "write how many rows per class, from 1; or null for all rows")
+    for i, count in enumerate(several):
+        if count in several[:i]:
+            document.note(("shots", i), f"is {'null' if count is None else count} a second time", "write it once")
 
 
 def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
@@ -64,6 +70,8 @@ def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
             document.note((*path, "sources", i), *_no_source(name, sources))
     if arm.bridge.reads_sources and document.sound(path):
         _check_crossing(arm, [name for name in sources if arm.sources is None or name in arm.sources], document)
+    if arm.each and not arm.bridge.reads_sources:
+        document.note((*path, "each"), f"is true, but the bridge {arm.bridge.name} reads no source", "remove each")
     if arm.budget == "combined" and not arm.bridge.trains:
         seen = f"is combined, but the bridge {arm.bridge.name} trains nothing"
         document.note((*path, "budget"), seen, "remove budget, or choose a bridge that trains")
@@ -123,7 +131,9 @@ def _check_crossing(arm: Arm, names: Sequence[str], document: Document) -> None:
         document.note((*path, "bridge"), seen, "add a domain under sources, or remove the arm")
     elif named is not None and named not in names:
         document.note((*path, "source"), *_no_source(named, names))
-    elif _undecided(arm, names):
+    elif named is not None and arm.each:
+        document.note((*path, "each"), f"is true, and source names {named} alone", "remove one of the two")
+    elif not arm.each and _undecided(arm, names):
         seen = f"is missing, and there are several sources: {', '.join(names)}"
         document.note((*path, "source"), seen, f"add source: {names[0]}")
 

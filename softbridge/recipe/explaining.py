@@ -25,13 +25,26 @@ def explain(recipe: Recipe) -> str:
         f"{kind} {recipe.backbone.name}, frozen; texts are cut to {recipe.backbone.max_length} tokens",
         f"prompt {recipe.prompt.name} of {recipe.prompt.length} tokens ({settings}); one member per seed: "
         + ", ".join(map(str, recipe.seeds)),
+        *_designed(recipe),
         *_read_sources(recipe),
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
-        f"on each target: {_rows(recipe.shots)} to train on, {_rows(recipe.validation_shots)} to choose by",
+        f"on each target: {' and, once more, '.join(_rows(one.shots) for one in recipe.by_shots())} to train on, "
+        f"{_rows(recipe.validation_shots)} to choose by",
         *(f"arm {arm.name}: {_way(arm, recipe)}" for arm in recipe.arms.values()),
         f"validation chooses the checkpoint by {recipe.training.target.choose_by}; test is touched once",
     ]
     return "\n".join(lines)
+
+
+def _designed(recipe: Recipe) -> list[str]:
+    design = recipe.design
+    if design is None:
+        return []
+    background = f"the background {design.background}" if design.background else "each other"
+    return [
+        f"design: terms of the domains, held against {background}, become {design.candidates} candidates; "
+        f"each seed starts from its best by {design.choose_by}"
+    ]
 
 
 def _read_sources(recipe: Recipe) -> list[str]:
@@ -58,7 +71,9 @@ def _plan(plan: Plan) -> str:
 
 def _way(arm: Arm, recipe: Recipe) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in plain(arm.bridge).items() if value is not None)
-    bridge = f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "")
+    bridge = (
+        f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "") + ", from each source alone" * arm.each
+    )
     if not arm.bridge.trains:
         return f"{bridge}; not trained on the target"
     more = " and as many rows more as the sources were trained with" if arm.budget == "combined" else ""

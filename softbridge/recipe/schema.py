@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from softbridge.backbones.base import BackboneSpec
 from softbridge.bridges.base import Bridge
+from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
@@ -46,6 +47,8 @@ class Arm:
         budget: `target` trains for the target's steps; `combined` for the source's and the target's together,
             so that a prompt without a source may spend what the others spent on theirs.
         sources: the source domains it may use; None for all of them.
+        each: whether each of these sources goes to the target alone, as an arm of its own.
+        family: of an arm of one source that was made so, the arm that it is one of.
     """
 
     name: str
@@ -53,6 +56,25 @@ class Arm:
     plan: Plan
     budget: Budget = "target"
     sources: tuple[str, ...] | None = None
+    each: bool = False
+    family: str | None = None
+
+    def apart(self, sources: Iterable[str]) -> list[Arm]:
+        """Return an arm a source where each goes alone, or else this arm.
+
+        Arguments:
+            sources: the recipe's sources, of which the arm may name some.
+        """
+        if not self.each:
+            return [self]
+        return [self.alone(name) for name in self.sources or sources]
+
+    def alone(self, source: str) -> Arm:
+        """Return the arm of one source; where the bridge can name its source it does, as a recipe that names it."""
+        bridge: Any = self.bridge
+        if hasattr(bridge, "source"):
+            bridge = replace(bridge, source=source)
+        return Arm(f"{self.name} from {source}", bridge, self.plan, self.budget, (source,), family=self.name)
 
 
 @dataclass(frozen=True)
@@ -67,10 +89,12 @@ class Recipe:
         prompt: the kind of prompt, with its settings.
         sources: the source domains by name.
         targets: the target domains by name.
-        shots: labelled training rows per class on a target; None for all.
+        shots: labelled training rows per class on a target; None for all. The first of them, where there are several.
         validation_shots: labelled validation rows per class on a target; None for all.
         training: the plans.
         arms: the ways to the target by name.
+        every_shots: the values of `shots` that the study is run with, where there are several.
+        design: how the text is found that prompts start from, where `prompt` has `init: design`.
     """
 
     name: str
@@ -84,6 +108,12 @@ class Recipe:
     training: Training
     arms: Mapping[str, Arm]
     source_backbone: BackboneSpec | None = None
+    every_shots: tuple[int | None, ...] = ()
+    design: Design | None = None
+
+    def by_shots(self) -> list[Recipe]:
+        """Return the recipes of one value of `shots` each: what they leave behind is what each alone would leave."""
+        return [replace(self, shots=shots, every_shots=()) for shots in self.every_shots] or [self]
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain JSON, with every default written out; read back, it is the same recipe."""
@@ -93,9 +123,10 @@ class Recipe:
             "backbone": plain(self.backbone),
             **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
+            **({"design": plain(self.design)} if self.design else {}),
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},
-            "shots": self.shots,
+            "shots": list(self.every_shots) or self.shots,
             "validation_shots": self.validation_shots,
             "training": {"source": plain(self.training.source), "target": plain(self.training.target)},
             "arms": {name: _arm(arm) for name, arm in self.arms.items()},
@@ -141,4 +172,4 @@ def plain(value: Any) -> Any:
 def _arm(arm: Arm) -> dict[str, Any]:
     sources = None if arm.sources is None else list(arm.sources)
     own = {"bridge": arm.bridge.name, "budget": arm.budget, "sources": sources, "training": plain(arm.plan)}
-    return own | plain(arm.bridge)
+    return own | ({"each": True} if arm.each else {}) | plain(arm.bridge)

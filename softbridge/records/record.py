@@ -29,7 +29,7 @@ class Record:
         recipe_digest: sha256 of the resolved recipe.
         target: the target domain.
         arm: the arm's name.
-        bridge: `name`, `reference`, `bibtex`.
+        bridge: `name`, `reference`, `bibtex`; and `family`, the recipe's arm, where each of its sources went alone.
         sources: the source domains whose prompts the bridge read.
         backbone: `name`, `hub_id`, `revision`, `kind`, `parameters`, `precision`, `attention`.
         prompt: `kind`, `length`, `parameters` that one member trains on the target.

@@ -7,7 +7,7 @@ from typing import Any
 
 from softbridge.records import Record
 from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, number, plus_minus, signed, span
-from softbridge.reports.statistics import spread
+from softbridge.reports.statistics import bootstrap, spread
 from softbridge.reports.studies import METRICS, Study
 
 STAGES = {"pretrain": "pretraining", "extract": "source", "joint": "sources together", "adapt": "target"}
@@ -29,20 +29,42 @@ def differences(study: Study, metric: str = "accuracy") -> Grid | None:
                     Cell(arm),
                     plus_minus(pair.spread, sign=True),
                     f"{signed(pair.low)} to {signed(pair.high)}",
-                    f"{signed(pair.interval[0])} to {signed(pair.interval[1])}" if pair.spread.n > 1 else NOTHING,
+                    between(pair.interval),
+                    between(bootstrap(pair.differences)),
                     f"{pair.wins} / {pair.ties} / {pair.losses}",
                     signed(100 * pair.error_reduction, 1) + " %",
                     ", ".join(map(str, pair.seeds)),
                 ]
             )
-    head = ["target", "arm", "mean ± std", "least to most", "95 % interval", "+ / = / −", "error taken away", "seeds"]
+    head = [
+        "target",
+        "arm",
+        "mean ± std",
+        "least to most",
+        "95 % interval",
+        "bootstrap",
+        "+ / = / −",
+        "error taken away",
+        "seeds",
+    ]
     note = (
         "Paired by seed; + / = / − counts the seeds that are better, the same, worse. The interval is Student's t; it "
-        "speaks about new seeds on the same test rows, not about new test rows. Error taken away is "
+        "speaks about new seeds on the same test rows, not about new test rows. The bootstrap's interval (percentiles, "
+        "pairs drawn again) is too narrow where seeds are few. Error taken away is "
         "(score − baseline) / (1 − baseline). The arm without a prompt draws nothing, so its one score stands against "
         "every seed."
     )
     return grid(f"Difference to {study.baseline} in test {METRICS[metric].label}", head, rows, words=2, note=note)
+
+
+def between(ends: tuple[float, float]) -> str:
+    """Write an interval; a dash where there is none.
+
+    Example:
+        >>> between((-0.5, 0.25)), between((float("nan"), float("nan")))
+        ('−0.500 to +0.250', '–')
+    """
+    return f"{signed(ends[0])} to {signed(ends[1])}" if ends[0] == ends[0] else NOTHING
 
 
 def checkpoints(study: Study, metric: str = "accuracy") -> Grid:

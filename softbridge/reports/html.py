@@ -1,12 +1,14 @@
-"""One page that holds a report whole: readable without network, on a phone, in the dark, and without scripts."""
+"""One page that holds a report whole: no network, on a phone, in the dark; without scripts there are no filters."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jinja2
 from markupsafe import Markup
@@ -14,17 +16,38 @@ from markupsafe import Markup
 import softbridge
 from softbridge.losses.formulas import FORMULAS
 from softbridge.records import Record
-from softbridge.reports import details, plots, tables
+from softbridge.reports import details, figures, heatmap, likened, plots, shots, tables
+from softbridge.reports.across import ranking
+from softbridge.reports.drawing import Drawing
 from softbridge.reports.findings import findings, how_chosen, seeds_of
 from softbridge.reports.grid import listed
-from softbridge.reports.studies import Study, gather
+from softbridge.reports.likened import Likeness
+from softbridge.reports.matrix import matrices
+from softbridge.reports.studies import METRICS, Study, gather, in_order
 from softbridge.reports.styles import Styles
 
+Part: TypeAlias = dict[str, Any]
 LOSSES = {"L_pre": "Pretraining", "L_fine": "Fine-tuning"}
 
 
-def page(records: Iterable[Record]) -> str:
+def page(records: Iterable[Record], likenesses: Iterable[Likeness] = ()) -> str:
     """Return the records' report as one HTML page; the same records make the same page, byte for byte."""
+    return render(parts(records, likenesses))
+
+
+def parts(records: Iterable[Record], likenesses: Iterable[Likeness] = ()) -> list[Part]:
+    """Return what the page says of each study.
+
+    Arguments:
+        records: the records, of one study or of several.
+        likenesses: what was measured of how like the studies' sources are to their targets.
+    """
+    studies, known = gather(records), list(likenesses)
+    return [part(study, studies, known) for study in studies]
+
+
+def render(parts: Sequence[Part]) -> str:
+    """Return the page. Its one script is let run by its digest, so no other could, and nothing is fetched."""
     room = Path(__file__).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(room),
@@ -33,11 +56,15 @@ def page(records: Iterable[Record]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    parts = [part(study) for study in gather(records)]
-    return environment.get_template("page.html.j2").render(parts=parts, version=softbridge.__version__)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # menus stand in the order of the data
+    script = (room / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template("page.html.j2").render(
+        parts=parts, script=Markup(script), script_digest=digest, version=softbridge.__version__
+    )
 
 
-def part(study: Study) -> dict[str, Any]:
+def part(study: Study, studies: Sequence[Study] = (), likenesses: Sequence[Likeness] = ()) -> Part:
     """Return all that the page says of a study, under the names that the template uses."""
     styles = Styles(study)
     return {
@@ -45,11 +72,19 @@ def part(study: Study) -> dict[str, Any]:
         "mark": f"s{study.digest[:8]}",
         "swatches": {arm: styles.swatch(arm) for arm in study.arms},
         "subtitle": subtitle(study),
+        "rows": rows(study, studies),
         "seeds": listed(seeds_of(study)),
         "chosen_by": how_chosen(study),
         "findings": findings(study),
-        "results": tables.results(study),
-        "gains": tables.gains(study),
+        "measured": measured(study),
+        "results": {name: tables.results(study, name) for name in measured(study)},
+        "gains": {name: tables.gains(study, name) for name in measured(study)},
+        "rankings": {name: table for name in measured(study) if (table := ranking(study, name))},
+        "ranks": figures.differences(study),
+        "matrix": heatmap.data(study, measured(study)),
+        "matrices": heatmap.plain(study),
+        "likeness": likeness(study, likenesses),
+        "shots": few_shot(study, studies),
         "bars": drawings(study, partial(plots.gain_bars, study)),
         "curves": {name: drawings(study, partial(curve, study, name)) for name in plots.QUANTITIES},
         "losses": [loss(study, name, title) for name, title in LOSSES.items()],
@@ -64,10 +99,46 @@ def part(study: Study) -> dict[str, Any]:
     }
 
 
+def measured(study: Study) -> dict[str, str]:
+    """Return the metrics that a study measured, with their labels."""
+    return {
+        name: metric.label
+        for name, metric in METRICS.items()
+        if any(value == value for t, arm in study.cells for value in study.scores(t, arm, name).values())
+    } or {"accuracy": METRICS["accuracy"].label}
+
+
+def likeness(study: Study, likenesses: Sequence[Likeness]) -> list[dict[str, Any]]:
+    """Return for each matrix how likeness and gain go together; nothing where no likeness was measured."""
+    values = likened.of(study, likenesses)
+    found = []
+    for matrix in matrices(study) if values else ():
+        drawn = {name: figures.likeness(study, matrix, name, known) for name, known in values.items()}
+        kept = {name: drawing for name, drawing in drawn.items() if drawing}
+        if kept:
+            found.append({"arm": matrix.arm, "drawings": kept, "table": likened.correlations(matrix, values)})
+    return found
+
+
+def rows(study: Study, studies: Sequence[Study]) -> str:
+    """Say how many labelled rows a study had, where others differ from it in this."""
+    count = study.newest.recipe.get("shots")
+    named = "all labelled rows" if count is None else f"{count:,} labelled rows of each class"
+    return named if len(shots.siblings(study, studies)) > 1 else ""
+
+
+def few_shot(study: Study, studies: Sequence[Study]) -> dict[str, Drawing]:
+    """Return a few-shot curve a target, where the study was run with several numbers of labelled rows."""
+    group = shots.siblings(study, studies)
+    if len(group) < 2:
+        return {}
+    return drawings(study, lambda target: figures.few_shot(study, target, shots.curves(group, target)))
+
+
 def subtitle(study: Study) -> str:
     """Say in one line what was run on what."""
     newest = study.newest
-    sources = list(dict.fromkeys(name for record in study.records for name in record.sources))
+    sources = in_order(newest.recipe.get("sources"), (name for record in study.records for name in record.sources))
     way = f"from {listed(sources)} to {listed(study.targets)}" if sources else f"on {listed(study.targets)}"
     kind, length = newest.prompt.get("kind"), newest.prompt.get("length")
     name = str(newest.backbone.get("name"))
@@ -75,12 +146,12 @@ def subtitle(study: Study) -> str:
     return f"A {kind} prompt of length {length} on {model}, {way}; seeds {listed(seeds_of(study))}."
 
 
-def curve(study: Study, quantity: str, target: str) -> Markup | None:
+def curve(study: Study, quantity: str, target: str) -> Drawing | None:
     """Draw a curve, its arguments in the order the page asks for them."""
     return plots.curve(study, target, quantity)
 
 
-def drawings(study: Study, draw: Any) -> dict[str, Markup]:
+def drawings(study: Study, draw: Callable[[str], Drawing | None]) -> dict[str, Drawing]:
     """Return a drawing a target, where there is something to draw."""
     return {target: drawing for target in study.targets if (drawing := draw(target))}
 
@@ -103,3 +174,12 @@ def yaml(recipe: dict[str, Any]) -> str:
     writer.width = 110
     writer.dump(recipe, text)
     return text.getvalue()
+
+
+def drawn(value: Any) -> Iterator[Drawing]:
+    """Yield the drawings in a part of a page, at any depth."""
+    if isinstance(value, Drawing):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from drawn(inner)

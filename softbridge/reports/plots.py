@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
-
 from softbridge.records import Record
+from softbridge.reports.drawing import INK, LOOK, Drawing, finish, sheet
 from softbridge.reports.grid import number, signed
 from softbridge.reports.studies import METRICS, Study
 from softbridge.reports.styles import Style, Styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 QUANTITIES = {
     "validation accuracy": ("validation", "accuracy"),
     "validation loss": ("validation", "loss"),
     "training loss": ("train_loss", ""),
 }
-INK, RULE = "#fdfefd", "#fcfefc"
-LOOK: Any = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 10.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.edgecolor": RULE,
-    "axes.unicode_minus": True,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "grid.alpha": 0.7,
-}
 
 
-def curve(study: Study, target: str, quantity: str) -> Markup | None:
+def curve(study: Study, target: str, quantity: str) -> Drawing | None:
     """Draw a quantity of a target over the steps: the mean of each arm's seeds, and a band from the least to the most.
 
     Arguments:
@@ -75,12 +49,10 @@ def curve(study: Study, target: str, quantity: str) -> Markup | None:
         axes.set_xlabel("steps on the target")
         ends = (f"{arm} {number(first)} to {number(last)}" for arm, (first, last) in first_and_last(series).items())
         told = f"{quantity} on {target} by step, mean over seeds: {'; '.join(ends)}"
-        return finish(
-            figure, f"{study.name}/{study.digest}/{target}/{quantity}", f"{quantity}, {target}", told, styles.values()
-        )
+        return finish(figure, study, f"{quantity} on {target}", told)
 
 
-def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Markup | None:
+def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Drawing | None:
     """Draw each arm's mean gain over the baseline on a target as a bar, and each seed's as a dot.
 
     Returns:
@@ -93,13 +65,15 @@ def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Markup | N
     import matplotlib
 
     with matplotlib.rc_context(LOOK):
-        figure, axes = sheet(5.0, 0.75 + 0.33 * len(shown))
+        figure, axes = sheet(5.0, 0.75 + 0.33 * len(shown), beside([arm for arm, _ in shown]))
         styles = Styles(study).table
         for row, (arm, pair) in enumerate(shown):
-            bar = axes.barh(row, pair.spread.mean, height=0.62, color=styles[arm].key, alpha=0.3, linewidth=0)
-            bar[0].set_gid(f"bar-{row}")
+            bar = axes.barh(row, pair.spread.mean, height=0.62, color=styles[arm].colour, alpha=0.3, linewidth=0)
+            bar[0].set_gid(f"bar-{study.arms.index(arm)}")
             rows = [row + 0.16 * (i - (len(pair.differences) - 1) / 2) for i in range(len(pair.differences))]
-            axes.scatter(pair.differences, rows, s=13, color=styles[arm].key, zorder=3, gid=f"seeds-{row}")
+            axes.scatter(
+                pair.differences, rows, s=13, color=styles[arm].colour, zorder=3, gid=f"seeds-{study.arms.index(arm)}"
+            )
         axes.axvline(0, color=INK, linewidth=1.0)
         axes.set_yticks(range(len(shown)), [short(arm) for arm, _ in shown])
         axes.invert_yaxis()
@@ -113,13 +87,7 @@ def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Markup | N
         told = f"Gain over {study.baseline} on {target}: " + "; ".join(
             f"{arm} {signed(pair.spread.mean)}, seeds {', '.join(map(signed, pair.differences))}" for arm, pair in shown
         )
-        return finish(
-            figure,
-            f"{study.name}/{study.digest}/{target}/gain",
-            f"gain over {study.baseline}, {target}",
-            told,
-            styles.values(),
-        )
+        return finish(figure, study, f"gain over {study.baseline} on {target}", told)
 
 
 def seeds_over_steps(record: Record | None, quantity: str) -> list[dict[int, float]]:
@@ -161,19 +129,25 @@ def draw_arm(axes: Axes, seeds: list[dict[int, float]], style: Style, place: int
     means = [sum(values) / len(values) for values in by_step.values()]
     dash: Any = (0, style.dash) if style.dash else "-"
     if len(by_step) == 1:
-        axes.axhline(means[0], color=style.key, linestyle=dash, linewidth=1.2, gid=f"arm-{place}")
-        axes.plot(list(by_step), means, color=style.key, marker=style.marker, markersize=4, linestyle="none")
+        axes.axhline(means[0], color=style.colour, linestyle=dash, linewidth=1.2, gid=f"arm-{place}")
+        axes.plot(list(by_step), means, color=style.colour, marker=style.marker, markersize=4, linestyle="none")
         return
     steps = list(by_step)
     if len(seeds) > 1:
         least, most = ([edge(values) for values in by_step.values()] for edge in (min, max))
         axes.fill_between(
-            steps, least, most, color=style.key, alpha=0.18 if style.marker else 0.09, linewidth=0, gid=f"band-{place}"
+            steps,
+            least,
+            most,
+            color=style.colour,
+            alpha=0.18 if style.marker else 0.09,
+            linewidth=0,
+            gid=f"band-{place}",
         )
     axes.plot(
         steps,
         means,
-        color=style.key,
+        color=style.colour,
         linestyle=dash,
         linewidth=1.8,
         marker=style.marker,
@@ -196,41 +170,6 @@ def spread_steps(axes: Axes, ends: list[int], steps: Iterable[int]) -> None:
     axes.minorticks_off()
 
 
-def sheet(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return an empty figure, in inches, that belongs to no window."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.tick_params(length=0)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def finish(figure: Figure, name: str, title: str, told: str, styles: Iterable[Style]) -> Markup:
-    """Return the figure as SVG for a page: the page's colours and font, ids of its own, a text to be read aloud."""
-    import matplotlib
-
-    mark = f"f{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    text = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": mark}):
-        figure.savefig(text, format="svg", transparent=True)
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)  # it holds the date
-    svg = re.sub(r'\b(id="|xlink:href="#|url\(#)', rf"\g<1>{mark}-", svg)
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # it would reach the whole page
-    svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans, sans-serif)", svg)
-    for style in styles:
-        svg = svg.replace(style.key, f"var({style.variable}, currentColor)")
-    svg = svg.replace(INK, "var(--ink, currentColor)").replace(RULE, "var(--rule, currentColor)")
-    box = re.search(r'viewBox="[^"]*"', svg)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {box[0] if box else ""}'
-    said = f'<title id="{mark}-t">{escape(title)}</title><desc id="{mark}-d">{escape(told)}</desc>'
-    body = svg[svg.index(">") + 1 :]
-    return Markup(f'{head} role="img" aria-labelledby="{mark}-t {mark}-d">{said}{body}')
-
-
 def short(name: str) -> str:
     """Return a name that fits beside a bar.
 
@@ -239,3 +178,8 @@ def short(name: str) -> str:
         ('scratch at both budgets', 'an arm whose name is a …')
     """
     return name if len(name) <= 24 else f"{name[:23]}…"
+
+
+def beside(names: Iterable[str]) -> float:
+    """Return the inches that names take beside an axis."""
+    return 0.2 + 0.075 * max((len(short(name)) for name in names), default=0)

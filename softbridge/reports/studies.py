@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from softbridge.records import Record
+from softbridge.reports.pooling import family, pooled
 from softbridge.reports.statistics import Paired, paired
 
 CONTROLS = ("none", "scratch", "random")  # bridges that carry nothing learned on a source
@@ -43,12 +44,14 @@ class Study:
         digest: the recipe's digest.
         records: one record a target and arm.
         older: how many older records of the same cells are not shown.
+        alone: the records of one source each, of which `records` holds the mean, one a target and family.
     """
 
     name: str
     digest: str
     records: tuple[Record, ...]
     older: int = 0
+    alone: tuple[Record, ...] = ()
 
     @property
     def newest(self) -> Record:
@@ -68,8 +71,7 @@ class Study:
     @cached_property
     def cells(self) -> dict[tuple[str, str], Record]:
         """Return the finished records by target and arm."""
-        done = (record for record in self.records if record.status == "done" and record.members)
-        return {(record.target, record.arm): record for record in done}
+        return {(record.target, record.arm): record for record in self.records if finished(record)}
 
     @cached_property
     def lost(self) -> list[Record]:
@@ -122,6 +124,11 @@ class Study:
         return dict.fromkeys(seeds, next(iter(own.values())))
 
 
+def finished(record: Record) -> bool:
+    """Say whether a record holds a result."""
+    return record.status == "done" and bool(record.members)
+
+
 def score(member: Mapping[str, Any], metric: str, checkpoint: str, split: str) -> float:
     """Return a member's score; nan where it was not measured."""
     value = (member[checkpoint].get(split) or {}).get(metric)
@@ -140,7 +147,13 @@ def gather(records: Iterable[Record]) -> list[Study]:
     studies = []
     for (name, digest), cells in groups.items():
         newest = tuple(max(runs, key=lambda record: record.created) for runs in cells.values())
-        studies.append(Study(name, digest, newest, sum(map(len, cells.values())) - len(newest)))
+        alone = tuple(record for record in newest if family(record) and finished(record))
+        whole = [record for record in newest if not (family(record) and finished(record))]
+        families: dict[tuple[str, str | None], list[Record]] = {}
+        for record in alone:
+            families.setdefault((record.target, family(record)), []).append(record)
+        shown = (*whole, *map(pooled, families.values()))
+        studies.append(Study(name, digest, shown, sum(map(len, cells.values())) - len(newest), alone))
     return sorted(studies, key=lambda study: study.newest.created, reverse=True)
 
 

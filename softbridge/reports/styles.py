@@ -1,7 +1,7 @@
 """How an arm is drawn: colour for arms that carry a source prompt, shades of the text for the controls.
 
-Colours are names of CSS variables, which the page sets for light and for dark; they are told apart with every common
-colour blindness (Okabe and Ito), and dash and marker tell the arms apart without colour.
+Colours are names of CSS variables, which the page sets for light and for dark; a figure's file has the light ones. They
+are told apart with every common colour blindness (Okabe and Ito); dash and marker tell the arms apart without colour.
 """
 
 from __future__ import annotations
@@ -24,6 +24,17 @@ CONTROL_STYLES = (
 )
 DASHES = (SOLID, DASHED, MIXED, DOTTED)
 COLOURS, MARKERS = 6, "osD^vP"
+LIGHT = {  # as in page.css; a test asserts it
+    "--ink": "#1c1d1f",
+    "--mute": "#6a6d72",
+    "--rule": "#d9dad6",
+    "--arm0": "#0072b2",
+    "--arm1": "#d55e00",
+    "--arm2": "#00805e",
+    "--arm3": "#b0578d",
+    "--arm4": "#a87400",
+    "--arm5": "#3a93c9",
+}
 
 
 @dataclass(frozen=True)
@@ -34,13 +45,16 @@ class Style:
         variable: the CSS variable of its colour.
         dash: lengths on and off, in points; empty for a solid line.
         marker: its marker, as matplotlib names it; empty for none.
-        key: a colour that stands for the variable until the drawing is finished.
     """
 
     variable: str
     dash: tuple[float, ...]
     marker: str
-    key: str
+
+    @property
+    def colour(self) -> str:
+        """Return its colour in light."""
+        return LIGHT[self.variable]
 
 
 @dataclass(frozen=True)
@@ -58,10 +72,10 @@ class Styles:
         looks: dict[str, Style] = {}
         for place, arm in enumerate(controls):
             variable, dash = CONTROL_STYLES[place % len(CONTROL_STYLES)]
-            looks[arm] = Style(variable, dash, "", key(len(looks)))
+            looks[arm] = Style(variable, dash, "")
         for place, arm in enumerate(study.carried):
             dash = DASHES[place // COLOURS % len(DASHES)]
-            looks[arm] = Style(f"--arm{place % COLOURS}", dash, MARKERS[place % COLOURS], key(len(looks)))
+            looks[arm] = Style(f"--arm{place % COLOURS}", dash, MARKERS[place % COLOURS])
         return looks
 
     def swatch(self, arm: str) -> Markup:
@@ -71,8 +85,3 @@ class Styles:
         dot = f'<circle cx="13" cy="5" r="2.6" style="fill:var({style.variable})"/>' if style.marker else ""
         line = f'<line x1="1" x2="25" y1="5" y2="5" style="stroke:var({style.variable});stroke-width:2{dash}"/>'
         return Markup(f'<svg class="swatch" viewBox="0 0 26 10" aria-hidden="true">{line}{dot}</svg>')
-
-
-def key(place: int) -> str:
-    """Return a colour no theme uses, to find again in the finished drawing."""
-    return f"#fe{place:02x}fe"

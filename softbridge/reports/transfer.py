@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from scipy.stats import rankdata
 
 from softbridge.records.record import Record
-from softbridge.reports.statistics import spread, student
+from softbridge.reports.pooling import family
+from softbridge.reports.statistics import error_reduction, spread, student
 
 Cell = tuple[str, int]  # a target and a seed
 
@@ -28,10 +29,16 @@ class Arm:
             among the arms.
         rank: the mean over targets of the arm's rank by mean score; 1 is the best.
         negative: the share of targets and seeds whose score is below scratch's.
+        wins: the targets and seeds whose score is above scratch's.
+        ties: those where both are equal.
+        error_reduction: the mean over targets of the share of scratch's errors that the arm takes away.
+        relative: the mean over targets of the arm's mean score in per cent of scratch's; of an arm that is not trained
+            on the target, the zero-shot relative performance.
         reached: the share of targets and seeds where validation loss came down to scratch's best; None untrained.
         steps: the median of the steps that took, where it was reached.
         parameters: what one member trains on the target.
         seconds: the median time of training on one target, all seeds together.
+        memory: the most that the process had held by then, in MB.
     """
 
     name: str
@@ -41,10 +48,20 @@ class Arm:
     gain_combined: float | None
     rank: float
     negative: float
+    wins: int
+    ties: int
+    error_reduction: float
+    relative: float
     reached: float | None
     steps: float | None
     parameters: int
     seconds: float
+    memory: float | None
+
+    @property
+    def losses(self) -> int:
+        """Return the targets and seeds whose score is below scratch's."""
+        return len(self.scores) - self.wins - self.ties
 
     def mean(self, target: str) -> float:
         """Return the mean score on one target."""
@@ -94,6 +111,10 @@ def arm(
     """Return the standing of one arm, whose records these are."""
     name, scores = records[0].arm, by_cell(records, metric, tuple(scratch))
     gains = [score - scratch[cell] for cell, score in scores.items()]
+    pairs = [
+        tuple(statistics.mean(values[cell] for cell in scores if cell[0] == target) for values in (scores, scratch))
+        for target in dict.fromkeys(target for target, _ in scores)
+    ]
     trained = [r for r in records if r.budget["target_steps"] and any(len(m["history"]) > 1 for m in r.members)]
     steps = [first_at_or_below(r, m, best[r.target, m["seed"]]) for r in trained for m in r.members]
     found = [step for step in steps if step is not None]
@@ -105,16 +126,34 @@ def arm(
         statistics.mean(score - both[cell] for cell, score in scores.items()) if both else None,
         statistics.mean(ranks[record.target][name] for record in records),
         statistics.mean(gain < 0 for gain in gains),
+        sum(gain > 0 for gain in gains),
+        sum(gain == 0 for gain in gains),
+        statistics.mean(error_reduction(*pair) for pair in pairs),
+        100 * statistics.mean(relative_performance(*pair) for pair in pairs),
         len(found) / len(steps) if steps else None,
         statistics.median(found) if found else None,
         records[0].prompt["parameters"],
         statistics.median(record.cost["seconds"] for record in records),
+        max((m for record in records if (m := record.cost.get("peak_memory_mb")) is not None), default=None),
     )
+
+
+def relative_performance(score: float, scratch: float) -> float:
+    """Return `score / scratch`, above 1 where the arm is better than learning from scratch.
+
+    *Reference*: Su et al. On Transferability of Prompt Tuning for Natural Language Processing. NAACL 2022.
+
+    Example:
+        >>> relative_performance(0.6, 0.8) == 0.6 / 0.8
+        True
+    """
+    return score / scratch if scratch else float("nan")
 
 
 def combined(record: Record) -> bool:
     """Say whether a record's arm had the sources' budget on top of the target's."""
-    return record.recipe["arms"][record.arm]["budget"] == "combined"
+    arm = (record.recipe.get("arms") or {}).get(family(record) or record.arm) or {}
+    return bool(arm.get("budget") == "combined")
 
 
 def by_cell(records: Sequence[Record], metric: str, cells: Sequence[Cell] = ()) -> dict[Cell, float]:

@@ -58,10 +58,16 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         recipe_digest=recipe.digest,
         target=cell.target,
         arm=cell.arm.name,
-        bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex},
+        bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex}
+        | ({"family": cell.arm.family} if cell.arm.family else {}),
         sources=list(cell.sources),
         backbone=materials.backbone.describe(),
-        prompt={"kind": recipe.prompt.name, "length": recipe.prompt.length, "parameters": cell.adapted["parameters"]},
+        prompt={
+            "kind": recipe.prompt.name,
+            "length": recipe.prompt.length,
+            "parameters": cell.adapted["parameters"],
+            **({"texts": {str(seed): text for seed, text in materials.texts.items()}} if materials.texts else {}),
+        },
         budget=budget(materials, cell),
         chosen_by={"split": "validation", "metric": cell.plan.choose_by},
         data={

@@ -204,6 +204,29 @@ def test_the_tree_cannot_be_changed():
             id="no shots",
         ),
         pytest.param(
+            [("shots: 32", "shots: [8, 0, 8, null]")],
+            [
+                "my.yaml:12  shots.1  is 0; write how many rows per class, from 1; or null for all rows",
+                "my.yaml:12  shots.2  is 8 a second time; write it once",
+            ],
+            id="several shots, one too few and one twice",
+        ),
+        pytest.param(
+            [("shots: 32", "shots: []")],
+            ["my.yaml:12  shots  is empty; write how many rows per class; or null for all rows"],
+            id="a list of no shots",
+        ),
+        pytest.param(
+            [("{bridge: scratch,", "{bridge: scratch, each: true,")],
+            ["my.yaml:21  arms.scratch.each  is true, but the bridge scratch reads no source; remove each"],
+            id="each source of none",
+        ),
+        pytest.param(
+            [("{bridge: spot,", "{bridge: spot, each: true, source: movies,")],
+            ["my.yaml:20  arms.spot.each  is true, and source names movies alone; remove one of the two"],
+            id="each source of one",
+        ),
+        pytest.param(
             [("backbone: {name: minilm-l6, max_length: 40}", "backbone: minilm-l6")],
             ["my.yaml:3  backbone  is the text 'minilm-l6'; write a mapping"],
             id="text for a section",
@@ -398,7 +421,9 @@ def test_an_override_reaches_a_name_that_holds_a_dot():
 
 def test_a_wrong_override_is_told_as_one():
     assert problems(GOOD, "shotss=3") == ["--set 'shotss=3'  shotss  is no key here; write shots"]
-    assert problems(GOOD, "shots=few") == ["--set 'shots=few'  shots  is the text 'few'; write a whole number"]
+    assert problems(GOOD, "shots=few") == [
+        "--set 'shots=few'  shots  is the text 'few'; write a whole number or a list"
+    ]
     assert problems(GOOD, "shots") == ["--set 'shots'  shots  is no setting; write path=value, as in shots=16"]
 
 
@@ -479,3 +504,33 @@ def test_each_work_is_cited_once_with_its_reasons():
     assert reasons["lester2021power"] == ["the prompt soft", "the bridge scratch"]
     assert reasons["vu2022spot"] == ["the bridge spot"]
     assert "" not in entries
+
+
+MATRIX = [
+    ("shots: 32", "shots: [8, 32]"),
+    ("  movies: {data: vader/movies}", "  movies: {data: vader/movies}\n  tweets: {data: vader/tweets}"),
+    ("{bridge: spot,", "{bridge: spot, each: true,"),
+    ("  no prompt: {bridge: none}", "  mixed: {bridge: attempt, each: true, sources: [tweets]}"),
+]
+
+
+def test_each_source_is_an_arm_and_each_number_of_shots_a_recipe():
+    recipe = read(write(changed(*MATRIX)))
+    alone = {part.name: part for arm in recipe.arms.values() for part in arm.apart(recipe.sources)}
+    assert list(alone) == ["mixed from tweets", "spot from movies", "spot from tweets", "scratch"]
+    assert (alone["spot from tweets"].bridge.source, alone["spot from tweets"].sources) == ("tweets", ("tweets",))
+    assert (alone["spot from tweets"].family, alone["scratch"].family) == ("spot", None)
+    assert alone["spot from movies"].plan == recipe.arms["spot"].plan
+    assert [one.shots for one in recipe.by_shots()] == [8, 32]
+    few = changed(*MATRIX[1:], ("shots: 32", "shots: 8"))
+    assert recipe.by_shots()[0].digest == read(write(few, "few.yaml")).digest, "as if 8 were written alone"
+
+
+def test_a_resolved_matrix_reads_back_and_other_recipes_keep_their_digest():
+    recipe = read(write(changed(*MATRIX)))
+    again = read(write(recipe.to_yaml(), "again.yaml"))
+    assert again == recipe
+    assert again.digest == recipe.digest
+    assert "each" not in read(write(GOOD)).resolved()["arms"]["spot"]
+    assert "8 labelled rows per class and, once more, 32 labelled rows per class to train on" in explain(recipe)
+    assert "from each source alone" in explain(recipe)

@@ -226,3 +226,52 @@ def test_a_target_is_never_its_own_source(tmp_path):
     result = study.run(recipes.read(tmp_path / "own.yaml"), tmp_path / "out")
     spot = next(r for r in result.records if r.arm == "spot")
     assert [member["note"] for member in spot.members] == ["from books"] * 2
+
+
+MATRIX = """
+  spot, each: {{bridge: spot, each: true}}
+  attempt, each: {{bridge: attempt, rank: 4, each: true, sources: [films]}}
+"""
+
+
+def matrix(folder, shots="[4, 8]"):
+    """Write a recipe whose domains are sources and targets, each source alone."""
+    make(folder)
+    text = (folder / "toy.yaml").read_text().rstrip() + MATRIX.replace("{{", "{").replace("}}", "}")
+    text = text.replace("targets:\n", "targets:\n  films: {data: films.csv}\n").replace(
+        "shots: 8", f"shots: {shots}", 1
+    )
+    (folder / "matrix.yaml").write_text(text)
+    return recipes.read(folder / "matrix.yaml")
+
+
+def test_a_matrix_trains_each_source_once_and_carries_no_domain_to_itself(tmp_path, monkeypatch):
+    recipe = matrix(tmp_path)
+    trained, run = [], Training.run
+    monkeypatch.setattr(Training, "run", lambda self: trained.append(self.folder.name.rsplit("-", 1)[0]) or run(self))
+    result = study.run(recipe, tmp_path / "out")
+    assert [trained.count(f"extract-{name}") for name in ("films", "books")] == [1, 1]
+    cells = {(r.recipe["shots"], r.target, r.arm): r for r in result.records}
+    for shots in (4, 8):
+        alone = {(target, arm) for s, target, arm in cells if s == shots and "each from" in arm}
+        assert alone == {
+            ("films", "spot, each from books"),
+            ("toys", "spot, each from films"),
+            ("toys", "spot, each from books"),
+            ("toys", "attempt, each from films"),
+        }
+    one = cells[8, "toys", "spot, each from books"]
+    assert (one.sources, one.bridge["family"]) == (["books"], "spot, each")
+    assert one.budget["source_steps"] == 8, "of one source"
+    assert "family" not in cells[8, "toys", "spot"].bridge
+    before = len(trained)
+    study.run(recipes.read(tmp_path / "out" / "recipe.yaml"), tmp_path / "out")
+    assert len(trained) == before, "the resolved recipe goes on with the same stages"
+    assert all(stage.finished for stage in study.plan(recipe, tmp_path / "out"))
+
+
+def test_several_shots_leave_the_records_of_one_run_each(tmp_path):
+    both = study.run(matrix(tmp_path), tmp_path / "both").records
+    alone = [r for shots in (4, 8) for r in study.run(matrix(tmp_path, shots), tmp_path / str(shots)).records]
+    assert [(r.recipe_digest, r.target, r.arm) for r in both] == [(r.recipe_digest, r.target, r.arm) for r in alone]
+    assert [json.dumps(r.members) for r in both] == [json.dumps(r.members) for r in alone]
