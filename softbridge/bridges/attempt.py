@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from softbridge.bridges.base import Crossing, Shore
-from softbridge.bridges.mixtures import MixedPrompt, only_tokens
+import torch
+
+from softbridge.bridges.base import Crossing, Pupil, Shore
+from softbridge.bridges.mixtures import NETWORK, MixedPrompt, only_tokens
 from softbridge.errors import BridgeError
+from softbridge.injection import Injection
+from softbridge.prompts.base import PromptModule
+from softbridge.prompts.headed import HeadedPrompt, with_head
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,15 @@ class Attempt:
         rank: the width of the query's network, from 1.
         temperature: T, above 0; left out, the paper's `e H`.
         pace: the network's share of the learning rate, above 0.
+        shared: whether all targets of the study have one network, the paper's multi-task form: it is learned on all
+            targets' rows first, beside a prompt for each, with the target's plan and as many steps for each of them;
+            on each target it then stays as it is, and the target's prompt is trained on.
     """
 
     rank: int = 100
     temperature: float | None = None
     pace: float = 1.0
+    shared: bool = False
 
     name: ClassVar[str] = "attempt"
     reference: ClassVar[str] = (
@@ -49,6 +59,8 @@ class Attempt:
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
+    sampling: ClassVar[bool] = False
+    cap: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         require_mixing(self.rank, self.temperature, self.pace)
@@ -57,13 +69,52 @@ class Attempt:
         """Never."""
         return False
 
-    def cross(self, shore: Shore) -> Crossing:
+    def mixed(self, begun: Injection, sources: Mapping[str, Injection], generator: torch.Generator) -> MixedPrompt:
         """Return the module over the sources and a fresh prompt."""
-        own = shore.fresh().bake().tokens
-        assert own is not None
-        heat = self.temperature or math.e * own.shape[-1]
-        module = MixedPrompt(only_tokens(shore.sources), own[0], self.rank, heat, shore.generator, self.pace)
-        return Crossing(module, tuple(shore.sources), f"attention over {', '.join(shore.sources)} and the target")
+        assert begun.tokens is not None
+        heat = self.temperature or math.e * begun.tokens.shape[-1]
+        return MixedPrompt(only_tokens(sources), begun.tokens[0], self.rank, heat, generator, self.pace)
+
+    def gather(
+        self, begun: Injection, known: Mapping[str, Mapping[str, Injection]], generator: torch.Generator
+    ) -> dict[str, Pupil]:
+        """Return each target's module over its sources and a prompt of its own; the network is one.
+
+        Raises:
+            BridgeError: when the targets read different numbers of sources.
+        """
+        if len({len(sources) for sources in known.values()}) > 1:
+            told = ", ".join(f"{name} {len(sources)}" for name, sources in known.items())
+            raise BridgeError(
+                f"the targets read different numbers of sources: {told}",
+                "as many for each, where they share a network",
+                "leave out `shared`, or name the arm's sources so that each target reads as many",
+            )
+        made = [self.mixed(begun, sources, generator) for sources in known.values()]
+        for module in made:
+            for name in NETWORK:
+                setattr(module, name, getattr(made[0], name))
+        return {name: Pupil(with_head(module, begun)) for name, module in zip(known, made, strict=True)}
+
+    def cross(self, shore: Shore) -> Crossing:
+        """Return the module over the sources and a fresh prompt, or what became of it beside the other targets."""
+        told = f"attention over {', '.join(shore.sources)} and the target"
+        if not self.shared:
+            return Crossing(
+                self.mixed(shore.fresh().bake(), shore.sources, shore.generator), tuple(shore.sources), told
+            )
+        joined = shore.abreast(self)
+        (prompt,) = joined.prompts.values()
+        note = f"{told}, its network learned on all targets: {joined.note}"
+        return Crossing(held(prompt), tuple(shore.sources), note, joint=joined.result)
+
+
+def held(prompt: PromptModule) -> PromptModule:
+    """Return the prompt, whose network stays as it is from here on."""
+    inner = prompt.prompt if isinstance(prompt, HeadedPrompt) else prompt
+    assert isinstance(inner, MixedPrompt)
+    inner.hold()
+    return prompt
 
 
 def require_mixing(rank: int, temperature: float | None, pace: float) -> None:

@@ -56,9 +56,9 @@ class Together(Protocol):
         ...
 
     def gather(
-        self, begun: Injection, teachers: Mapping[str, Injection], generator: torch.Generator
+        self, begun: Injection, known: Mapping[str, Mapping[str, Injection]], generator: torch.Generator
     ) -> Mapping[str, Pupil]:
-        """Return one seed's pupils by task, from a fresh prompt and each task's own prompt, learned alone."""
+        """Return one seed's pupils by task, from a fresh prompt and the source prompts that each task may read."""
         ...
 
 
@@ -100,7 +100,10 @@ class Shore:
         tune: trains what prompts by domain share on the domains' rows and the target's model, for some steps at a rate.
         match: trains a prompt to change the target model's answers as a source prompt changes the source model's, and
             returns the loss before and after.
-        together: trains prompts that share parameters, one a source, on the rows of all sources.
+        together: trains prompts that share parameters, one a source, on the rows of all sources; each source reads the
+            prompt that was learned on it alone.
+        abreast: trains prompts that share parameters, one a target of the study, on the rows of all targets, and
+            returns this target's; each target reads the sources that the bridge may read there.
     """
 
     sources: Mapping[str, Injection]
@@ -119,6 +122,7 @@ class Shore:
     tune: Callable[[Mapping[str, PromptModule], int, float], None] = _one_model
     match: Callable[[PromptModule, Injection, Any], tuple[float, float]] = _one_model
     together: Callable[[Together], Joined] = _no_stages
+    abreast: Callable[[Together], Joined] = _no_stages
 
 
 @dataclass(frozen=True)

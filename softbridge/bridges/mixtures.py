@@ -12,6 +12,8 @@ from softbridge.injection import Injection
 from softbridge.prompts.base import PromptModule
 from softbridge.shapes import check
 
+NETWORK = ("down", "up", "norm")  # the parameters that make a query of a text
+
 
 class MixedPrompt(PromptModule):
     """Hold frozen prompts, the network of the query, and, to be added to their mixture, a prompt that is trained.
@@ -45,10 +47,18 @@ class MixedPrompt(PromptModule):
         self.norm = torch.nn.Parameter(torch.stack([torch.ones(width), torch.zeros(width)]))
         self.temperature, self.share = temperature, pace
 
+    def hold(self) -> MixedPrompt:
+        """Let the network stay as it is from here on, and return this prompt."""
+        for name in NETWORK:
+            value = getattr(self, name).detach()
+            delattr(self, name)
+            self.register_buffer(name, value)
+        return self
+
     @property
     def pace(self) -> Mapping[str, float]:  # type: ignore[override]
         """Return the network's share of the learning rate."""
-        return dict.fromkeys(("down", "up", "norm"), self.share)
+        return dict.fromkeys(NETWORK, self.share)
 
     def forward(self) -> Injection:
         """Return the prompts, their keys, and the query's network."""

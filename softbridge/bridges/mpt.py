@@ -16,7 +16,7 @@ from softbridge.injection import Injection, shared
 from softbridge.losses.distillation import divergence, relative
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.decomposed import PACE, DecomposedPrompt, averaged, sharing
-from softbridge.prompts.headed import HeadedPrompt
+from softbridge.prompts.headed import HeadedPrompt, with_head
 
 
 @dataclass(frozen=True)
@@ -108,17 +108,16 @@ class Mpt:
         return False
 
     def gather(
-        self, begun: Injection, teachers: Mapping[str, Injection], generator: torch.Generator
+        self, begun: Injection, known: Mapping[str, Mapping[str, Injection]], generator: torch.Generator
     ) -> dict[str, Pupil]:
         """Return each source's product of one shared prompt, with its teacher; a head begins alike for all."""
         assert begun.tokens is not None
-        made = sharing(begun.tokens[0], len(teachers), self.noise, self.pace, generator)
-        prompts: list[PromptModule] = list(made)
-        if begun.head is not None and begun.head_bias is not None:
-            prompts = [HeadedPrompt(prompt, begun.head[0], begun.head_bias[0]) for prompt in prompts]
+        made = sharing(begun.tokens[0], len(known), self.noise, self.pace, generator)
         return {
-            name: Pupil(prompt, Schooling(teacher, self.strength, self.hidden) if self.strength else None)
-            for prompt, (name, teacher) in zip(prompts, teachers.items(), strict=True)
+            name: Pupil(
+                with_head(prompt, begun), Schooling(there[name], self.strength, self.hidden) if self.strength else None
+            )
+            for prompt, (name, there) in zip(made, known.items(), strict=True)
         }
 
     def cross(self, shore: Shore) -> Crossing:

@@ -45,7 +45,14 @@ def headed(
     """
     if space.head is None:
         return prompt
-    if start is not None and start.head is not None and start.head_bias is not None:
-        return HeadedPrompt(prompt, start.head[0], start.head_bias[0])
+    if start is not None and start.head is not None:
+        return with_head(prompt, start)
     weight = 0.02 * torch.randn(len(space.labels), space.head, generator=generator)
     return HeadedPrompt(prompt, weight, torch.zeros(len(space.labels)))
+
+
+def with_head(prompt: PromptModule, start: Injection) -> PromptModule:
+    """Return the prompt with the head of `start` beside it, where that has one."""
+    if start.head is None or start.head_bias is None:
+        return prompt
+    return HeadedPrompt(prompt, start.head[0], start.head_bias[0])

@@ -86,9 +86,10 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
 
 def budget(materials: Materials, cell: Cell) -> dict[str, int]:
     """Return the steps that the arm's prompts were given, on sources and target."""
-    steps = materials.recipe.training.source.steps
+    steps = materials.recipe.training.source.steps * len(cell.sources)
+    together = cell.adapted["joint"]["members"][0]["last_step"] if "joint" in cell.adapted else 0
     return {
-        "source_steps": steps * len(cell.before),
+        "source_steps": steps + together,
         "target_steps": cell.plan.steps if cell.arm.bridge.trains else 0,
         "batch": cell.plan.batch,
         "rows_seen": cell.adapted["rows_seen"] + sum(result["rows_seen"] for result in cell.before),

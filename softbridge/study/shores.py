@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from datasets import concatenate_datasets
 
+from softbridge.batch import Rows
 from softbridge.bridges.base import Joined, Pupil, Shore, Together
 from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.spot import Spot
@@ -65,6 +66,7 @@ class Shores:
             adapted=lambda name: self.adapted(name, seed),
             mixture=lambda names: self.mixture(names, seed),
             together=lambda way: self.together(way, seed),
+            abreast=lambda way: self.abreast(way, seed),
             **({} if self.study.home is self.study else self.abroad(seed)),
         )
 
@@ -133,20 +135,39 @@ class Shores:
     def together(self, way: Together, seed: int) -> Joined:
         """Return prompts that learned together from all sources of the arm, one a source, with the sources' plan."""
         study, materials, plan = self.study, self.study.materials, self.study.recipe.training.source
-        domains = [materials.sources[name] for name in sorted(self.names)]
-        taught = [study.extraction(domain.name) for domain in domains]
+        names = sorted(self.names)
+        domains = [materials.sources[name] for name in names]
         bridge = {"name": self.arm.bridge.name, **plain(self.arm.bridge)}
-        facts = {"domains": [stage.digest for stage in taught], "plan": asdict(plan), "bridge": bridge}
+        facts = {"domains": [study.extraction(n).digest for n in names], "plan": asdict(plan), "bridge": bridge}
 
         def gather(s: int) -> Mapping[str, Pupil]:
-            folders = [prompt_folder(stage, s, "best") for stage in taught]
-            teachers = {d.name: files.load(f).injection for d, f in zip(domains, folders, strict=True)}
-            return way.gather(study.fresh(domains[0], s).bake(), teachers, generator(s, "together"))
+            alone = {n: {n: files.load(prompt_folder(study.extraction(n), s, "best")).injection} for n in names}
+            return way.gather(study.fresh(domains[0], s).bake(), alone, generator(s, "together"))
 
-        stage = study.stage(f"share-{'+'.join(sorted(self.names))}", facts)
         rows = cache(lambda: [materials.few(domain, seed, None, None) for domain in domains])
+        stage = study.stage(f"share-{'+'.join(names)}", facts)
         course = Course(stage, domains, study.recipe.seeds, gather, lambda s: rows(), plan, way.sampling, way.cap)
         return joined(course, attend(materials, course, study.watcher), seed)
+
+    def abreast(self, way: Together, seed: int) -> Joined:
+        """Return the target's prompt of those that learned together, one a target, as many steps for each as alone."""
+        study, materials, recipe = self.study, self.study.materials, self.study.recipe
+        shores = {target: Shores(study, target, self.arm) for target in recipe.targets}
+        domains = [shore.domain for shore in shores.values()]
+        plan = replace(self.arm.plan, steps=self.arm.plan.steps * len(shores))
+        facts = {"targets": [study.adaptation(target, self.arm).stage.digest for target in shores]}
+
+        def gather(s: int) -> Mapping[str, Pupil]:
+            known = {target: {n: shore.saved(n, s, "best") for n in shore.names} for target, shore in shores.items()}
+            return way.gather(study.fresh(domains[0], s).bake(), known, generator(s, "abreast"))
+
+        def rows(s: int) -> list[tuple[Rows, Rows]]:
+            return [materials.few(domain, s, recipe.shots, recipe.validation_shots) for domain in domains]
+
+        stage = study.stage(f"share-{'+'.join(shores)}", facts)
+        course = Course(stage, domains, recipe.seeds, gather, rows, plan, way.sampling, way.cap)
+        made = joined(course, attend(materials, course, study.watcher), seed)
+        return replace(made, prompts={self.target: made.prompts[self.target]})
 
 
 def joined(course: Course, result: dict[str, Any], seed: int) -> Joined:

@@ -159,11 +159,20 @@ class Study:
             "bridge": {"name": bridge.name, **plain(bridge)},
             "plan": asdict(plan) if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
-            "inputs": [self.home.extraction(s).digest for s in self.used(target, arm)] if bridge.reads_sources else [],
+            "inputs": self.inputs(target, arm),
+            **({"beside": self.beside(arm)} if getattr(bridge, "shared", False) else {}),
         }
         stage = self.stage(f"adapt-{target}-{bridge.name}", facts)
         shots, looks = recipe.shots, recipe.validation_shots
         return Lesson(stage, "adapt", domain, self.seeds(arm), lambda: self.cross(target, arm), plan, shots, looks)
+
+    def inputs(self, target: str, arm: Arm) -> list[str]:
+        """Return the digests of the source stages that an arm reads."""
+        return [self.home.extraction(s).digest for s in self.used(target, arm)] if arm.bridge.reads_sources else []
+
+    def beside(self, arm: Arm) -> list[Any]:
+        """Return what of all targets decides what they learn together."""
+        return [[domain_facts(domain), self.inputs(name, arm)] for name, domain in self.materials.targets.items()]
 
     def evaluation(self, target: str, arm: Arm, lesson: Lesson) -> Stage:
         """Return the stage that scores one arm on one target's test rows."""

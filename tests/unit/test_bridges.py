@@ -65,7 +65,8 @@ def shore(sources=("movies",), target=None, seed=0, models=1):
         return one(torch.stack([prompts[name].tokens[0] for name in names]).mean(0))
 
     def together(way):
-        pupils = way.gather(one(draw(100)), prompts, torch.Generator().manual_seed(seed))
+        known = {name: {name: prompt} for name, prompt in prompts.items()}
+        pupils = way.gather(one(draw(100)), known, torch.Generator().manual_seed(seed))
         return Joined({name: pupil.prompt for name, pupil in pupils.items()}, {})
 
     return Shore(

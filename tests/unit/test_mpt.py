@@ -34,13 +34,13 @@ def generator(seed=0):
 
 def test_every_product_begins_at_the_shared_prompt_and_they_share_it():
     begun = Injection(draw(100)[None])
-    teachers = {name: Injection(draw(i)[None]) for i, name in enumerate(["films", "books", "toys"])}
+    teachers = {name: {name: Injection(draw(i)[None])} for i, name in enumerate(["films", "books", "toys"])}
     pupils = Mpt().gather(begun, teachers, generator())
     assert list(pupils) == list(teachers)
     assert all(torch.equal(pupil.prompt.bake().tokens[0], draw(100)) for pupil in pupils.values())
     assert len({id(pupil.prompt.shared) for pupil in pupils.values()}) == 1
     assert len({id(pupil.prompt.rows) for pupil in pupils.values()}) == 3
-    assert all(pupil.term.teacher is teachers[name] for name, pupil in pupils.items())
+    assert all(pupil.term.teacher is teachers[name][name] for name, pupil in pupils.items())
     noisy = Mpt(noise=0.01).gather(begun, teachers, generator())
     assert len({float(pupil.prompt.bake().tokens.sum()) for pupil in noisy.values()}) == 3
     assert all(pupil.term is None for pupil in Mpt(strength=0.0).gather(begun, teachers, generator()).values())
