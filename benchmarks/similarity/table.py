@@ -28,9 +28,9 @@ def opening(gained):
     )
 
 
-def table(records, likenesses):
+def table(records, likenesses, metric="accuracy"):
     """Return the lines of one table."""
-    found = foresights(records, likenesses)
+    found = foresights(records, likenesses, metric)
     targets = list(found[0].regret[1])
     head = ["measure", "Spearman", *targets, "by chance", "regret, k=1", "regret, k=2", "pairs"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
@@ -48,9 +48,10 @@ def main(folders):
         records, likenesses = read([folder]), kept([folder])
         for shots in sorted({record.recipe["shots"] for record in records}):
             some = [record for record in records if record.recipe["shots"] == shots]
-            print(f"\n### {some[0].study}, {shots} labelled rows of each class\n")
-            print(opening(gains(some)), "\n")
-            print("\n".join(table(some, likenesses)))
+            for metric in ("accuracy", "loss"):
+                print(f"\n### {some[0].study}, {shots} labelled rows of each class, gain in test {metric}\n")
+                print(f"{opening(gains(some, metric))}\n")
+                print("\n".join(table(some, likenesses, metric)))
 
 
 if __name__ == "__main__":

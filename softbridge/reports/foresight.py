@@ -18,6 +18,8 @@ from softbridge.records.likeness import Likeness
 from softbridge.records.record import Record
 from softbridge.reports.transfer import by_cell, combined
 
+LESS_IS_BETTER = ("loss", "calibration_error")
+
 Gains = Mapping[str, Mapping[str, Sequence[float]]]  # target -> source -> a gain a seed
 Values = Mapping[str, Mapping[str, float]]  # target -> source -> a number
 
@@ -66,7 +68,7 @@ def foresights(
     Arguments:
         records: the records of one study: scratch, and `spot` from each source alone.
         likenesses: what was measured of the same study; those of other recipes are left out.
-        metric: a test score, of which more is better.
+        metric: a test score; of `loss` and `calibration_error` less is better, and a gain is what they fell by.
         most: the k of the regrets.
 
     Raises:
@@ -103,6 +105,8 @@ def foresight(measure: str, values: Values, means: Values, most: Sequence[int]) 
 def gains(records: Sequence[Record], metric: str = "accuracy") -> dict[str, dict[str, list[float]]]:
     """Return each source's gains over scratch, by target, source and seed; a target's own data are no source.
 
+    Of a loss or an error the gain is what it fell by.
+
     Raises:
         ValueError: when a source alone or scratch is not among the arms.
     """
@@ -112,7 +116,8 @@ def gains(records: Sequence[Record], metric: str = "accuracy") -> dict[str, dict
         scores = by_cell([record], metric)
         if not set(scores) <= set(scratch):
             raise ValueError(f"no arm learns '{record.target}' from scratch: there is nothing to compare with")
-        seeds = [score - scratch[cell] for cell, score in sorted(scores.items())]
+        sign = -1 if metric in LESS_IS_BETTER else 1
+        seeds = [sign * (score - scratch[cell]) for cell, score in sorted(scores.items())]
         found.setdefault(record.target, {})[record.sources[0]] = seeds
     if not found:
         raise ValueError("no arm carries one named source: write {bridge: spot, source: NAME} for each")

@@ -70,6 +70,15 @@ def test_gains_leave_out_the_target_s_own_data():
     assert set(gained["news"]) == {"films", "books", "pets"}
 
 
+def test_of_a_loss_the_gain_is_what_it_fell_by():
+    def scored(record, scores):
+        members = [{**m, "best": {"test": {"loss": s}}} for m, s in zip(record.members, scores, strict=True)]
+        return replace(record, members=members)
+
+    gained = gains([scored(made("news"), [0.9, 0.8]), scored(made("news", "films"), [0.5, 1.0])], "loss")
+    assert gained["news"]["films"] == pytest.approx([0.4, -0.2])
+
+
 def test_a_right_measure_and_a_wrong_one(found):
     assert set(found) == {"right", "wrong", "trial", "blind"}, "another recipe's likeness is left out"
     assert found["right"].spearman == {"news": 1.0, "toys": 1.0}
