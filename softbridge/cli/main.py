@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Annotated
@@ -16,6 +15,7 @@ from softbridge.cli import (
     check,
     cite,
     cp,
+    failing,
     generate,
     importing,
     inspect,
@@ -29,8 +29,7 @@ from softbridge.cli import (
     show,
     similar,
 )
-from softbridge.cli.console import complain, is_main, say
-from softbridge.errors import SoftbridgeError
+from softbridge.cli.console import is_main, say
 
 VERBS: dict[str, ModuleType] = {
     "ls": ls,
@@ -90,6 +89,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("softbridge").setLevel(logging.INFO if is_main() else logging.ERROR)
     try:
         app(args=arguments)
-    except SoftbridgeError as error:
-        complain(error)
-        sys.exit(2)
+    except Exception as error:
+        failing.end(error)

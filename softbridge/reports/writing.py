@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from softbridge import whole
 from softbridge.records import read
-from softbridge.records.store import write_whole
 from softbridge.reports import html, tables
 
 
@@ -41,7 +41,7 @@ def write(folders: Sequence[Path], out: Path) -> Report:
     """
     records = read(folders)
     report = Report(out / "index.html", out / "table.csv", out / "table.md")
-    write_whole(report.csv, tables.comma_separated(records))
-    write_whole(report.markdown, tables.markdown(records))
-    write_whole(report.html, html.page(records))
+    whole.write(report.csv, tables.comma_separated(records))
+    whole.write(report.markdown, tables.markdown(records))
+    whole.write(report.html, html.page(records))
     return report

@@ -100,8 +100,11 @@ def data_facts(domain: OpenDomain, adapted: dict[str, Any] | None) -> dict[str, 
 def loss_facts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return L_fine of one stage: what M counted, and the first and last mean over the members; and the bridge's term.
 
-    L_fine is the whole loss that was trained; the term is its part.
+    L_fine is the whole loss that was trained; the term is its part. Where every member stopped before its second look,
+    there is nothing to tell.
     """
+    if all(len(member["history"]) < 2 for member in result["members"]):
+        return []
     told = result["members"][0].get("term")
     return [loss_line(result, "cross_entropy" + (f" + {told}" if told else ""), "train_loss")] + (
         [loss_line(result, told, "term")] if told else []

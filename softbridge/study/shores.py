@@ -6,7 +6,7 @@ All of the work goes through stages, so that arms which ask for the same share i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -120,7 +120,7 @@ class Shores:
         """Return a fresh prompt trained on the rows of several sources, with the sources' plan."""
         study, plan = self.study, self.study.recipe.training.source
         domain = united([study.materials.sources[name] for name in sorted(names)])
-        facts = {"domains": [study.extraction(name).digest for name in sorted(names)], "plan": asdict(plan)}
+        facts = {"domains": [study.extraction(name).digest for name in sorted(names)], "plan": plan.facts()}
         stage = study.stage(f"extract-{domain.name}", facts)
         lesson = Lesson(stage, "extract", domain, study.recipe.seeds, lambda: study.begin(domain), plan)
         learn(study.materials, lesson, study.watcher)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
@@ -93,7 +92,7 @@ class Study:
     def extraction(self, source: str) -> Stage:
         """Return the stage of one source on this study's own model."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
-        return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": asdict(plan)})
+        return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": plan.facts()})
 
     def extract(self, source: str) -> dict[str, Any]:
         """Train a fresh prompt a seed on one source, and return the stage's result."""
@@ -135,7 +134,7 @@ class Study:
         facts = {
             "domain": domain_facts(domain),
             "bridge": {"name": bridge.name, **plain(bridge)},
-            "plan": asdict(plan) if plan else None,
+            "plan": plan.facts() if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
             "inputs": [self.home.extraction(s).digest for s in self.used(target, arm)] if bridge.reads_sources else [],
         }
@@ -207,20 +206,22 @@ def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResul
         out: the study's folder.
         console: where progress is shown; None shows nothing.
 
+    Several runs may share a folder: a stage is carried out by one of them, and the others take its result.
+
     Raises:
-        StudyError: when another run works in the folder.
+        StudyError: when the processes of a launch do not share the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        if Accelerator().is_main_process:
-            lock.acquire(timeout=0)
-            recipe.write(out / "recipe.yaml")
-        return Study(recipe, out, console).run()
-    except Timeout as error:
-        raise StudyError(f"another run works in {out}", "one run at a time", "wait for it, or choose --out") from error
-    finally:
-        lock.release()
+    accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
+    if accelerator.is_main_process:
+        recipe.write(out / "recipe.yaml")
+    accelerator.wait_for_everyone()
+    if not (out / "recipe.yaml").is_file():
+        raise StudyError(
+            f"process {accelerator.process_index} does not see the folder {out.absolute()} of the first process",
+            "one folder that all processes share",
+            "give with --out a folder on a file system that all machines mount",
+        )
+    return Study(recipe, out, console).run()
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
