@@ -28,6 +28,7 @@ from softbridge.cli import (
     run,
     show,
     similar,
+    watch,
 )
 from softbridge.cli.console import is_main, say
 
@@ -39,6 +40,7 @@ VERBS: dict[str, ModuleType] = {
     "plan": plan,
     "run": run,
     "resume": resume,
+    "watch": watch,
     "report": report,
     "cite": cite,
     "inspect": inspect,

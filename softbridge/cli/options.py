@@ -15,4 +15,8 @@ Settings = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The study's folder; runs/<the recipe's name> by default.")
 ]
+Track = Annotated[
+    str | None,
+    typer.Option("--track", metavar="TRACKER", help="Send what is seen to tensorboard, wandb, mlflow, trackio, ..."),
+]
 PromptFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a saved prompt.")]

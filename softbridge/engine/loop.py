@@ -33,6 +33,7 @@ from softbridge.prompts.base import PromptModule
 
 Judge = Callable[[Bank, Sequence[int]], dict[int, dict[str, float]]]
 Watch = Callable[[int, int, str], None]
+Tell = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Training:
         accelerator: device and processes.
         folder: where `checkpoint.pt` and `history.jsonl` go; None keeps nothing.
         watch: is told (step, rows so far, what to show) after each step.
+        tell: is told (member, what was seen) at each look.
     """
 
     backbone: Backbone
@@ -98,6 +100,7 @@ class Training:
     accelerator: Accelerator
     folder: Path | None = None
     watch: Watch | None = None
+    tell: Tell | None = None
 
     step: int = 0
     rows_seen: int = 0
@@ -198,6 +201,8 @@ class Training:
             )
             now = baked[i].each(torch.Tensor.cpu)
             self.looks[i].append(now)
+            if self.tell:
+                self.tell(self.members[i].name, self.history[i][-1])
             self.standings[i].look(self.step, now, scores[i])
             self.history[i] = thinned(self.history[i], MOST_LOOKS, self.standings[i].chose)
             self.looks[i] = thinned(self.looks[i], MOST_PROMPTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +80,14 @@ def teach(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
         seconds, parameters = time.perf_counter() - started, 0
     else:
         training = start(materials, lesson, sets)
+        training.tell = partial(watcher.tell, stage.name)
         with watcher.stage(stage.name, lesson.plan.steps) as training.watch:
             trained = training.run()
         seen, seconds = training.rows_seen, training.seconds
         parameters = sum(p.numel() for p in training.bank[0].parameters())
     result = report(lesson, trained, [len(train) for train, _ in sets])
     result |= {"rows_seen": seen, "seconds": seconds, "parameters": parameters}
+    result["nondeterministic"] = sorted(materials.unpromised)
     if materials.accelerator.is_main_process:
         for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
             save(materials, lesson, seed, member, crossing)

@@ -61,6 +61,7 @@ class Materials:
         self.bound: tuple[str, ...] = ()
         self.known: Space | None = None
         self.tests: dict[str, Rows] = {}
+        self.unpromised: set[str] = set()  # operations that could not promise the same numbers each time
 
     def bind(self, domain: OpenDomain) -> None:
         """Bind the backbone to a domain's classes."""

@@ -71,7 +71,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         ],
         members=[member_facts(cell, i, out) for i in range(len(cell.adapted["members"]))],
         cost=cost(cell),
-        provenance=cell.tested["provenance"],
+        provenance={**cell.tested["provenance"], "nondeterministic": nondeterministic(cell)},
     )
     if materials.accelerator.is_main_process:
         store.append(out / "records", made)
@@ -141,6 +141,12 @@ def member_facts(cell: Cell, index: int, out: Path) -> dict[str, Any]:
         "stopped": member["stopped"],
         "note": member["note"],
     }
+
+
+def nondeterministic(cell: Cell) -> list[str]:
+    """Return the operations, in any stage that the cell rests on, that could not promise the same numbers each time."""
+    stages = (*cell.sources.values(), cell.adapted, cell.tested)
+    return sorted({operation for stage in stages for operation in stage.get("nondeterministic", [])})
 
 
 def cost(cell: Cell) -> dict[str, float]:

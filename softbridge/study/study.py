@@ -22,12 +22,14 @@ from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
+from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
 from softbridge.study.shores import Shores
 from softbridge.study.stages import Stage
 from softbridge.study.testing import touch_test
+from softbridge.study.tracking import Tell, silent, tracking
 from softbridge.study.watching import Watcher
 
 
@@ -72,10 +74,11 @@ class Study:
         recipe: the recipe.
         out: the study's folder.
         console: where progress is shown; None shows nothing.
+        tell: is told of every member's looks.
     """
 
-    def __init__(self, recipe: Recipe, out: Path, console: Console | None = None) -> None:
-        self.recipe, self.out, self.watcher = recipe, out, Watcher(console)
+    def __init__(self, recipe: Recipe, out: Path, console: Console | None = None, tell: Tell = silent) -> None:
+        self.recipe, self.out, self.watcher = recipe, out, Watcher(console, tell)
         self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
@@ -83,7 +86,7 @@ class Study:
         there = (
             replace(recipe, backbone=recipe.source_backbone, source_backbone=None) if recipe.source_backbone else None
         )
-        self.home = Study(there, out, console) if there else self
+        self.home = Study(there, out, console, tell) if there else self
 
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
         """Return a stage of this study."""
@@ -198,13 +201,14 @@ def domain_facts(domain: OpenDomain) -> dict[str, Any]:
     return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
-def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResult:
+def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None) -> StudyResult:
     """Run a recipe, going on where an earlier run of it stopped.
 
     Arguments:
         recipe: the recipe.
         out: the study's folder.
         console: where progress is shown; None shows nothing.
+        track: a tracker that accelerate knows (`tensorboard`, `wandb`, ...), which is told of every look.
 
     Several runs may share a folder: a stage is carried out by one of them, and the others take its result.
 
@@ -221,7 +225,10 @@ def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResul
             "one folder that all processes share",
             "give with --out a folder on a file system that all machines mount",
         )
-    return Study(recipe, out, console).run()
+    with tracking(track, recipe, out) as tell, deterministic() as found:
+        study = Study(recipe, out, console, tell)
+        study.materials.unpromised = study.home.materials.unpromised = found
+        return study.run()
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:

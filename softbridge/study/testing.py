@@ -56,6 +56,7 @@ def score(
         "seconds": seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "peak_memory_mb": peak_memory_mb(),
+        "nondeterministic": sorted(materials.unpromised),
         "provenance": provenance(materials.backbone.device, materials.accelerator.num_processes),
     }
     if materials.accelerator.is_main_process:

@@ -38,8 +38,8 @@ arms:
   spot: {{bridge: spot}}
 """
 
-# What differs between two runs of one recipe on one machine: when, how long, how much memory.
-PASSING = {"created", "cost"}
+# What differs between two runs of one recipe on one machine: when, how long, how much memory, which commit.
+PASSING = {"created", "cost", "provenance"}
 
 
 def make(folder: Path) -> Path:

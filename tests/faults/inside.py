@@ -11,6 +11,10 @@ import time
 from types import SimpleNamespace
 
 # Imported here so that the server that forks the processes has them: a run then begins in milliseconds.
+import peft  # noqa: F401
+import transformers.models.bert.modeling_bert
+import transformers.models.bert.tokenization_bert  # noqa: F401
+
 import softbridge.reports
 import softbridge.reports.tables
 import softbridge.study

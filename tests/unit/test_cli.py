@@ -59,7 +59,7 @@ def study(monkeypatch):
 
     asked = SimpleNamespace(runs=[], reports=[])
 
-    def run(recipe, out, console):
+    def run(recipe, out, console, track=None):
         asked.runs.append((recipe, out, console))
         return SimpleNamespace(folder=out, records=["a record"])
 
@@ -105,7 +105,7 @@ def test_the_package_runs_as_a_module():
 def test_all_the_verbs_are_there():
     assert (
         " ".join(COMMANDS)
-        == "ls show cp check plan run resume report cite inspect predict generate import similar rank assets"
+        == "ls show cp check plan run resume watch report cite inspect predict generate import similar rank assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
@@ -166,7 +166,7 @@ def test_only_the_main_process_of_a_launch_prints_and_reports(call, study, monke
 def test_ctrl_c_says_how_to_go_on(call, monkeypatch):
     import softbridge.study
 
-    def run(recipe, out, console):
+    def run(recipe, out, console, track=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(softbridge.study, "run", run)
@@ -176,7 +176,7 @@ def test_ctrl_c_says_how_to_go_on(call, monkeypatch):
 def test_a_defect_keeps_its_traceback(study, monkeypatch):
     import softbridge.study
 
-    def run(recipe, out, console):
+    def run(recipe, out, console, track=None):
         raise ZeroDivisionError
 
     monkeypatch.setattr(softbridge.study, "run", run)
