@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
@@ -216,6 +217,7 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         StudyError: when the processes of a launch do not share the folder.
     """
     accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
+    refuse_sharding(accelerator)
     if accelerator.is_main_process:
         recipe.write(out / "recipe.yaml")
     accelerator.wait_for_everyone()
@@ -229,6 +231,21 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         study = Study(recipe, out, console, tell)
         study.materials.unpromised = study.home.materials.unpromised = found
         return study.run()
+
+
+def refuse_sharding(accelerator: Accelerator) -> None:
+    """Refuse a launch that would keep a part of the weights on each device.
+
+    Raises:
+        StudyError: when it asks for FSDP, DeepSpeed or Megatron.
+    """
+    kind = accelerator.distributed_type
+    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise StudyError(
+            f"the launch asks for {kind.value}, which keeps a part of the weights on each device",
+            "a launch whose processes each hold the frozen model, and share the rows",
+            "use recipes/launch/gpus.yaml; a model that is too large fits with precision: bfloat16, or on a larger GPU",
+        )
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
