@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
+import lzma
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -13,14 +15,21 @@ from typing import IO
 
 from softbridge.errors import AssetError
 
+# Text packs to a twentieth at best, and a bomb to a thousandth.
+LARGEST_RATIO = 100
+SPARE = 1 << 20
+LONGEST_NAME = 255
+CHUNK = 1 << 20
+
 Files = dict[str, Callable[[], IO[bytes]]]
 
 
 def unpack(archive: Path, member: str, work: Path) -> Path:
     """Write one member of a zip or tar archive below a folder, and return where it is.
 
-    The archive is refused as a whole when a name in it is absolute or leads upwards, or when it holds a link or a
-    device. Only contents are written, never owners, modes or links, so nothing outside the folder can be touched.
+    The archive is refused as a whole when it is damaged, when a name in it is absolute or leads upwards, when it holds
+    a link or a device, or when the member unpacks to far more than the archive holds. Only contents are written, never
+    owners, modes or links, so nothing outside the folder can be touched.
 
     Arguments:
         archive: a wheel, zip, or (compressed) tar file.
@@ -31,7 +40,8 @@ def unpack(archive: Path, member: str, work: Path) -> Path:
         AssetError: when the archive is refused, or has no such member.
     """
     outer, _, inner = member.partition("!")
-    with _open(archive) as files:
+    room = SPARE + LARGEST_RATIO * archive.stat().st_size
+    with _readable(archive), _open(archive) as files:
         chosen = {name: read for name, read in files.items() if name == outer or name.startswith(f"{outer}/")}
         if not chosen:
             raise _refusal(archive, f"has no '{outer}'")
@@ -39,8 +49,35 @@ def unpack(archive: Path, member: str, work: Path) -> Path:
             target = work / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with read() as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
+                room -= _copy(source, sink, room, archive)
     return unpack(work / outer, inner, work) if inner else work / outer
+
+
+def _copy(source: IO[bytes], sink: IO[bytes], room: int, archive: Path) -> int:
+    """Copy a file into the room there is, and return its size."""
+    size = 0
+    while chunk := source.read(CHUNK):
+        size += len(chunk)
+        if size > room:
+            raise _refusal(archive, f"unpacks to more than {LARGEST_RATIO} times its size")
+        sink.write(chunk)
+    return size
+
+
+DAMAGED = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, ValueError, LookupError, OverflowError, RuntimeError),  # RuntimeError: also an encrypted member
+    *(FileExistsError, NotADirectoryError, IsADirectoryError),  # one name is a file and a folder
+)
+
+
+@contextmanager
+def _readable(archive: Path) -> Iterator[None]:
+    """Turn all that Python's readers raise for a damaged archive into a refusal."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise _refusal(archive, f"is damaged ({type(error).__name__}: {error})") from None
 
 
 @contextmanager
@@ -70,6 +107,8 @@ def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 def _safe(archive: Path, name: str) -> str:
     """Return the name, or refuse the archive where the name could lead out of a folder on any system."""
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in PurePosixPath(name).parts):
+        raise _refusal(archive, f"holds a file with a name of {len(name)} letters")
     if PureWindowsPath(name).anchor or ".." in PureWindowsPath(name).parts or not PurePosixPath(name).parts:
         raise _refusal(archive, f"holds a file that would be written elsewhere, '{name}'")
     return name

@@ -18,11 +18,11 @@ def is_main() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def console(stderr: bool = False) -> Console:
-    """Return where to print; the other processes of a launch print nowhere."""
+def console(stderr: bool = False, anywhere: bool = False) -> Console:
+    """Return where to print; the other processes of a launch print nowhere, unless `anywhere`."""
     from rich.console import Console
 
-    return Console(stderr=stderr, quiet=not is_main(), highlight=False, emoji=False)
+    return Console(stderr=stderr, quiet=not (anywhere or is_main()), highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
@@ -43,9 +43,9 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
     console().print(shown)
 
 
-def complain(error: SoftbridgeError) -> None:
+def complain(error: SoftbridgeError, anywhere: bool = False) -> None:
     """Print a user's mistake on stderr, in its three parts."""
     from rich.text import Text
 
     text = Text.assemble(("error: ", "bold red"), str(error))
-    console(stderr=True).print(text, soft_wrap=True)
+    console(True, anywhere).print(text, soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Annotated
@@ -17,6 +16,7 @@ from softbridge.cli import (
     cite,
     cp,
     design,
+    failing,
     generate,
     importing,
     inspect,
@@ -34,9 +34,9 @@ from softbridge.cli import (
     run,
     show,
     similar,
+    watch,
 )
-from softbridge.cli.console import complain, is_main, say
-from softbridge.errors import SoftbridgeError
+from softbridge.cli.console import is_main, say
 
 VERBS: dict[str, ModuleType] = {
     "ls": ls,
@@ -47,6 +47,7 @@ VERBS: dict[str, ModuleType] = {
     "plan": plan,
     "run": run,
     "resume": resume,
+    "watch": watch,
     "report": report,
     "reproduce": reproduce,
     "cite": cite,
@@ -102,6 +103,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("softbridge").setLevel(logging.INFO if is_main() else logging.ERROR)
     try:
         app(args=arguments)
-    except SoftbridgeError as error:
-        complain(error)
-        sys.exit(2)
+    except Exception as error:
+        failing.end(error)

@@ -15,6 +15,10 @@ Settings = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The study's folder; runs/<the recipe's name> by default.")
 ]
+Track = Annotated[
+    str | None,
+    typer.Option("--track", metavar="TRACKER", help="Send what is seen to tensorboard, wandb, mlflow, trackio, ..."),
+]
 PromptFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a saved prompt.")]
 Repo = Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository on the hub.")]
 TextColumn = Annotated[str, typer.Option("--text", metavar="COLUMN", help="The column of texts.")]

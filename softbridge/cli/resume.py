@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from softbridge.cli.options import Track
 from softbridge.errors import StudyError
 
 EXAMPLE = "softbridge resume runs/quickstart"
@@ -14,6 +15,7 @@ EXAMPLE = "softbridge resume runs/quickstart"
 
 def command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")],
+    track: Track = None,
 ) -> None:
     """Go on with a study that was stopped."""
     from softbridge.cli.run import conduct
@@ -26,4 +28,4 @@ def command(
             "a study's folder, as `softbridge run` writes it",
             "give the folder that `softbridge run` named, or start anew: softbridge run RECIPE",
         )
-    conduct(read(file), folder)
+    conduct(read(file), folder, track)

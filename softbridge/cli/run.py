@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbridge.cli.console import console, is_main, say
-from softbridge.cli.options import Out, RecipeName, Settings
+from softbridge.cli.options import Out, RecipeName, Settings, Track
 
 if TYPE_CHECKING:
     from softbridge.recipe import Recipe
@@ -23,6 +23,7 @@ def command(
     out: Out = None,
     settings: Settings = None,
     seeds: Annotated[str | None, typer.Option(metavar="0,1,...", help="Replace the recipe's seeds.")] = None,
+    track: Track = None,
 ) -> None:
     """Run a recipe: train, transfer, evaluate, report.
 
@@ -31,7 +32,7 @@ def command(
     from softbridge.recipe import read
 
     tree = read(recipe, [*(settings or ()), *([f"seeds=[{seeds}]"] if seeds else [])])
-    conduct(tree, folder(tree, out))
+    conduct(tree, folder(tree, out), track)
 
 
 def folder(recipe: Recipe, out: Path | None) -> Path:
@@ -39,7 +40,7 @@ def folder(recipe: Recipe, out: Path | None) -> Path:
     return out or Path("runs") / recipe.name
 
 
-def conduct(recipe: Recipe, out: Path) -> None:
+def conduct(recipe: Recipe, out: Path, track: str | None = None) -> None:
     """Run a recipe in a folder, print its result table, and write its report.
 
     Raises:
@@ -48,7 +49,7 @@ def conduct(recipe: Recipe, out: Path) -> None:
     from softbridge import study
 
     try:
-        result = study.run(recipe, out, console() if is_main() else None)
+        result = study.run(recipe, out, console() if is_main() else None, track)
     except KeyboardInterrupt:
         console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
         raise

@@ -148,7 +148,7 @@ def _json_lines(path: Path, text: str) -> list[dict[str, Any]]:
 def _parse(text: str, place: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits, and brackets without end
         raise DataError(
             f"{place} is not JSON: {error}",
             'one object a line, {"text": ..., "label": ...}, or one list of such objects',

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from softbridge import whole
 from softbridge.errors import StudyError
 
 
 def write(path: Path, state: dict[str, Any]) -> None:
     """Write a state atomically: a reader finds the former one or this one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
-    with draft.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    content = io.BytesIO()
+    torch.save(state, content)  # to memory first: of a full disk torch only says that its writer failed
+    whole.write(path, content.getvalue())
 
 
 def read(path: Path) -> dict[str, Any] | None:

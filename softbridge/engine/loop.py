@@ -7,6 +7,7 @@ is going on as if nothing had happened, bit for bit on a CPU.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,19 +17,23 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from softbridge import whole
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows
 from softbridge.domains.feeds import Feed
 from softbridge.engine import checkpoint, optimisers
+from softbridge.engine.keeping import MOST_LOOKS, MOST_PROMPTS, thinned
 from softbridge.engine.plan import Plan
-from softbridge.engine.step import Term, Work, backward, clip
+from softbridge.engine.step import Term, Work, backward, clip, culprits
 from softbridge.engine.stopping import Standing
+from softbridge.errors import StudyError
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptModule
 
 Judge = Callable[[Bank, Sequence[int]], dict[int, dict[str, float]]]
 Watch = Callable[[int, int, str], None]
+Tell = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,12 @@ class Trained:
 
     Arguments:
         best: the baked prompt at the step that validation chose; None without a prompt.
-        last: the baked prompt after the last step.
-        best_step: that step.
-        last_step: the last step.
+        last: the baked prompt at the last look, which is after the last step where nothing stopped the member.
+        best_step: the step of `best`.
+        last_step: the step of `last`.
         stopped: why it stopped early, or None.
-        history: what was seen at each look.
-        looks: the baked prompt at each look.
+        history: what was seen at each look; of very many looks every second, fourth, ..., best and last always.
+        looks: the baked prompt at each look, the last one `last`; of many looks every second, fourth, ...
     """
 
     best: Injection | None
@@ -85,6 +90,7 @@ class Training:
         accelerator: device and processes.
         folder: where `checkpoint.pt` and `history.jsonl` go; None keeps nothing.
         watch: is told (step, rows so far, what to show) after each step.
+        tell: is told (member, what was seen) at each look.
     """
 
     backbone: Backbone
@@ -94,6 +100,7 @@ class Training:
     accelerator: Accelerator
     folder: Path | None = None
     watch: Watch | None = None
+    tell: Tell | None = None
 
     step: int = 0
     rows_seen: int = 0
@@ -124,7 +131,7 @@ class Training:
             self.look()
         while self.active and self.step < self.plan.steps:
             self.move()
-            if self.step in looks:
+            if self.active and self.step in looks:
                 self.look()
         return [self.result(i) for i in range(len(self.members))]
 
@@ -140,7 +147,10 @@ class Training:
         losses, added = backward(
             self.backbone, self.bank, work, self.plan.batch, self.plan.accumulation, self.accelerator
         )
-        clip(self.bank, active, self.plan.clip)
+        norms = clip(self.bank, active, self.plan.clip)
+        for i, norm in zip(active, norms, strict=True):
+            if not math.isfinite(losses[i]) or not math.isfinite(norm):
+                self.leave_out(i, losses[i], norm, work, [row for _, row in picked])
         self.optimiser.step()
         self.schedule.step()
         for i in active:
@@ -151,6 +161,25 @@ class Training:
         self.seconds += time.perf_counter() - started
         if self.watch:
             self.watch(self.step, self.rows_seen, f"loss {sum(losses) / len(active):.3f}")
+
+    def leave_out(self, i: int, loss: float, norm: float, work: Work, rows: Sequence[int]) -> None:
+        """Stop a member whose loss or gradient is not finite before the step reaches its prompt.
+
+        Raises:
+            StudyError: where the plan says so.
+        """
+        bad = culprits(self.backbone, self.bank, work, i)
+        told = (f"{rows[p]} {self.backbone.tokenizer.decode(work.rows.ids[p])[:60]!r}" for p in bad[:3])
+        seen = f"loss {loss}, gradient norm {norm}" + (f", from the rows {', '.join(told)}" if bad else "")
+        if self.plan.nonfinite == "raise":
+            raise StudyError(
+                f"the member {self.members[i].name} came to {seen} at step {self.step}",
+                "finite losses and gradients",
+                "look at the rows, lower learning_rate, or set precision: float32; or write nonfinite: stop",
+            )
+        self.standings[i].stopped = f"at step {self.step}: {seen}"
+        for parameter in self.bank[i].parameters():
+            parameter.grad = None  # which the optimiser passes over
 
     def look(self) -> None:
         """Look at validation, take note, and keep a checkpoint."""
@@ -172,15 +201,18 @@ class Training:
             )
             now = baked[i].each(torch.Tensor.cpu)
             self.looks[i].append(now)
+            if self.tell:
+                self.tell(self.members[i].name, self.history[i][-1])
             self.standings[i].look(self.step, now, scores[i])
+            self.history[i] = thinned(self.history[i], MOST_LOOKS, self.standings[i].chose)
+            self.looks[i] = thinned(self.looks[i], MOST_PROMPTS)
         self.keep()
 
     def result(self, index: int) -> Trained:
         """Return what one member came to."""
         standing, history = self.standings[index], self.history[index]
         assert standing.best is not None
-        last = self.bank[index].bake().each(torch.Tensor.cpu)
-        reached = history[-1]["step"]
+        last, reached = self.looks[index][-1], history[-1]["step"]
         return Trained(standing.best, last, standing.best_step, reached, standing.stopped, history, self.looks[index])
 
     def keep(self) -> None:
@@ -206,7 +238,7 @@ class Training:
         lines = [
             {"member": m.name, **look} for m, looks in zip(self.members, self.history, strict=True) for look in looks
         ]
-        (self.folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        whole.write(self.folder / "history.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
 
     def restore(self) -> bool:
         """Go back to the checkpoint, and say whether there was one; it always stands right after a look."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from softbridge.errors import SoftbridgeError
 
@@ -25,6 +25,8 @@ class Plan:
         evaluate_every: steps between looks at validation; null looks four times.
         patience: looks without a better validation score after which a member stops; null never stops.
         choose_by: what validation chooses the checkpoint by; a loss is to be small, the others large.
+        nonfinite: what is done at a loss or gradient that is not finite: `stop` ends that member before the step, which
+            keeps its best prompt, and trains the others on; `raise` ends the run.
 
     Example:
         >>> Plan(steps=100).looks()
@@ -43,6 +45,7 @@ class Plan:
     evaluate_every: int | None = None
     patience: int | None = None
     choose_by: Literal["loss", "accuracy", "macro_f1", "matthews"] = "loss"
+    nonfinite: Literal["stop", "raise"] = "stop"
 
     def __post_init__(self) -> None:
         least = {"steps": 0, "batch": 1, "accumulation": 1, "evaluate_every": 1, "patience": 1, "weight_decay": 0}
@@ -56,6 +59,10 @@ class Plan:
                 "a learning rate above 0, a warm-up share in 0..1, a clip above 0 or null",
                 "mend the one that is out of its range",
             )
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides a finished training's numbers: all but what is done in case of trouble."""
+        return {name: value for name, value in asdict(self).items() if name != "nonfinite"}
 
     @property
     def warmup_steps(self) -> int:

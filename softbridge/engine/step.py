@@ -7,6 +7,7 @@ The sum keeps a member's gradient what it would be alone; so does clipping each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -115,8 +116,21 @@ def share(bank: Bank, active: Sequence[int], accelerator: Accelerator) -> None:
         parameter.grad = part.view_as(parameter).clone()
 
 
-def clip(bank: Bank, active: Sequence[int], largest: float | None) -> None:
-    """Scale each member's gradient down to the largest norm, every member by itself."""
-    if largest is not None:
-        for index in active:
-            torch.nn.utils.clip_grad_norm_(bank[index].parameters(), largest)
+def clip(bank: Bank, active: Sequence[int], largest: float | None) -> list[float]:
+    """Scale each member's gradient down to the largest norm, every member by itself; return the norms there were."""
+    most = math.inf if largest is None else largest
+    return torch.stack([torch.nn.utils.clip_grad_norm_(bank[i].parameters(), most) for i in active]).tolist()
+
+
+def culprits(backbone: Backbone, bank: Bank, work: Work, member: int) -> list[int]:
+    """Return where in a step's rows those of one member stand whose loss alone is not finite."""
+    found, term = [], work.terms.get(member)
+    for place in (i for i, owner in enumerate(work.owner) if owner == member):
+        rows, owner = backbone.batch(work.rows.take([place])), torch.tensor([member], device=backbone.device)
+        with torch.no_grad():
+            prompts = bank(owner)
+            scores = backbone.score(rows, prompts)
+            loss = cross_entropy(scores, rows.labels) + (term(backbone, rows, prompts, scores) if term else 0.0)
+        if not torch.isfinite(loss).all():
+            found.append(place)
+    return found

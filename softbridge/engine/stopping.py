@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from softbridge.engine.plan import Plan
 from softbridge.injection import Injection
@@ -37,7 +40,11 @@ class Standing:
         if self.plan.patience is not None and self.idle >= self.plan.patience:
             self.stopped = f"at step {step}: {self.idle} looks without a better validation {self.plan.choose_by}"
 
+    def chose(self, look: Mapping[str, Any]) -> bool:
+        """Say whether this look is the best one's."""
+        return look["step"] == self.best_step
+
     def rank(self, score: dict[str, float]) -> tuple[float, float]:
-        """Return what is compared; larger is better."""
+        """Return what is compared; larger is better, and nothing is worse than a score that is not finite."""
         first = -score["loss"] if self.plan.choose_by == "loss" else score[self.plan.choose_by]
-        return first, -score["loss"]
+        return (first, -score["loss"]) if math.isfinite(score["loss"]) else (-math.inf, -math.inf)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from softbridge.errors import PromptError, nearest
 from softbridge.injection import Injection
@@ -88,7 +88,7 @@ def write(folder: Path, prompt: Injection, card: Card) -> None:
     )
     config.save_pretrained(str(folder))
     table = table[0].detach().to("cpu", torch.float32).contiguous()
-    save_file({"prompt_embeddings": table}, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    (folder / "adapter_model.safetensors").write_bytes(save({"prompt_embeddings": table}, metadata={"format": "pt"}))
 
 
 def prefix_table(prompt: Injection) -> torch.Tensor:

@@ -100,14 +100,34 @@ class Card:
                 "save the prompt again, or write the fields into card.json",
             )
         known = {f.name: found[f.name] for f in fields(cls) if f.name in found}
+        wrong = [f.name for f in fields(cls) if f.name in known and not _fits(known[f.name], str(f.type))]
+        if wrong:
+            raise PromptError(
+                f"the card's {wrong[0]} is {str(known[wrong[0]])[:60]!r}",
+                "the JSON type that softbridge writes, and no number below 0",
+                "save the prompt again, or mend the field in card.json",
+            )
         return cls(**(known | {"parents": tuple(known.get("parents", ()))}))
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Say whether a field's JSON value is of the field's type."""
+    if annotation == "int":
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if annotation == "str | None" and value is None:
+        return True
+    if annotation.startswith("tuple"):
+        return isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)
+    if annotation == "Mapping[str, str]":
+        return isinstance(value, dict) and all(isinstance(part, str) for part in value.values())
+    return isinstance(value, dict if annotation.startswith("Mapping") else str)
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
     """Return the JSON object that the text holds."""
     try:
         found = json.loads(text)
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or brackets without end
         raise PromptError(
             f"the card is not JSON: {error}",
             "the JSON object that softbridge wrote",

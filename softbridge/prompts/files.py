@@ -14,8 +14,10 @@ from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
+from softbridge import whole
 from softbridge.errors import PromptError
 from softbridge.injection import PARTS, Injection, one_row
 from softbridge.prompts import adapters
@@ -72,8 +74,8 @@ def save(folder: Path | str, prompt: Injection, card: Card) -> None:
     fresh = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.new")
     fresh.mkdir(parents=True)
     try:
-        save_file(parts, fresh / TENSOR, metadata={"format": "pt"})
-        (fresh / CARD).write_text(card.to_json(), encoding="utf-8")
+        whole.write(fresh / TENSOR, to_bytes(parts, metadata={"format": "pt"}))
+        whole.write(fresh / CARD, card.to_json())
         if adapters.refusal(prompt, card) is None:
             adapters.write(fresh, prompt, card)
         _swap(fresh, folder)

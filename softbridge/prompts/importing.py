@@ -53,7 +53,9 @@ def adapter(folder: Path, task: int) -> Injection:
     """Return the prompt of a PEFT adapter's folder."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not isinstance(config, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
         raise PromptError(
             f"{folder} has no adapter_config.json that can be read: {type(error).__name__}",
             "the folder that PEFT's save_pretrained wrote",
@@ -90,7 +92,16 @@ def read(held: Tensors, config: Mapping[str, Any], task: int, what: str) -> Inje
             "a tensor named 'prompt_embeddings'",
             "save the adapter again with PEFT's save_pretrained",
         )
-    return READERS[kind](held, config, task)
+    try:
+        return READERS[kind](held, config, task)
+    except PromptError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError, IndexError, ZeroDivisionError, OverflowError) as error:
+        raise PromptError(
+            f"{what} has a configuration that does not fit its tensors: {type(error).__name__}",
+            "adapter_config.json and weights of one adapter",
+            "save the adapter again with PEFT's save_pretrained",
+        ) from None
 
 
 def tokens(held: Tensors, config: Mapping[str, Any], task: int) -> Injection:

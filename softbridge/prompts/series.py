@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
+from softbridge import whole
 from softbridge.injection import Injection, one_row
 
 
@@ -19,11 +20,8 @@ def save_series(file: Path, prompts: Sequence[Injection]) -> None:
         file: where they go; its folder is made.
         prompts: baked prompts of one row, of one shape.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     parts = {name: torch.cat([p.parts[name] for p in prompts]).contiguous() for name in prompts[0].parts}
-    draft = file.with_suffix(".new")
-    save_file(parts, draft, metadata={"block": str(prompts[0].block)})
-    draft.replace(file)
+    whole.write(file, save(parts, metadata={"block": str(prompts[0].block)}))
 
 
 def load_series(file: Path) -> list[Injection]:

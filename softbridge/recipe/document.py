@@ -19,6 +19,7 @@ Steps = tuple[str | int, ...]
 Place = tuple[str, int]
 
 CORE = "tag:yaml.org,2002:"
+DEEPEST, MOST_VALUES = 50, 50_000
 PLAIN = frozenset(CORE + kind for kind in ("map", "seq", "str", "int", "float", "bool", "null"))
 
 
@@ -113,8 +114,8 @@ def parse(text: str, file: str) -> Document:
         line = mark.line + 1 if mark else 1
         what = " ".join(f"{error.problem or error.context}".split())
         raise RecipeError([f"{file}:{line}  recipe  is not YAML: {what}; mend the line or the one above"]) from None
-    except YAMLError as error:
-        what = " ".join(str(error).split())
+    except (YAMLError, ValueError, RecursionError) as error:
+        what = "nested too deep" if isinstance(error, RecursionError) else " ".join(str(error).split())
         raise RecipeError([f"{file}:1  recipe  is not YAML: {what}; save the file as plain UTF-8 text"]) from None
     if root is not None:
         document.values = _Walk(document, yaml.constructor.construct_object).value(root, (), ())
@@ -130,6 +131,9 @@ class _Walk:
 
     def value(self, node: Node, path: Steps, parents: tuple[Node, ...]) -> Any:
         self.document.places.setdefault(path, self.place(node))
+        if len(path) > DEEPEST or len(self.document.places) > MOST_VALUES:
+            seen = f"is nested more than {DEEPEST} deep, or one of more than {MOST_VALUES} values (aliases count)"
+            raise RecipeError([f"{self.place(node)[0]}  {'.'.join(map(str, path[:3]))}  {seen}; write less"])
         tag = str(node.tag)
         if node in parents:
             self.document.note(path, "is an alias of what it stands in", "write the values out")
@@ -142,7 +146,13 @@ class _Walk:
             return {key: self.value(value, (*path, key), inside) for key, value in self.pairs(node, path)}
         if isinstance(node, SequenceNode):
             return [self.value(value, (*path, i), inside) for i, value in enumerate(node.value)]
-        return node.value if tag == CORE + "timestamp" else self.scalar(node)
+        if tag == CORE + "timestamp":
+            return node.value
+        try:
+            return self.scalar(node)
+        except (ValueError, YAMLError) as error:  # a number that is none, or of thousands of digits
+            self.document.note(path, f"cannot be read: {' '.join(str(error).split())[:80]}", "write another value")
+            return None
 
     def pairs(self, node: MappingNode, path: Steps) -> Iterator[tuple[str, Node]]:
         for key, value in node.value:

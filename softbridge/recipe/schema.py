@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from io import StringIO
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
+from softbridge import whole
 from softbridge.backbones.base import BackboneSpec
 from softbridge.bridges.base import Bridge
 from softbridge.domains.candidates import Design
@@ -140,9 +140,7 @@ class Recipe:
 
     def write(self, file: Path) -> None:
         """Write the resolved recipe as YAML; nobody ever reads half of it."""
-        draft = file.with_name(f".{file.name}.{os.getpid()}")
-        draft.write_text(self.to_yaml(), encoding="utf-8")
-        draft.replace(file)
+        whole.write(file, self.to_yaml())
 
     @property
     def digest(self) -> str:

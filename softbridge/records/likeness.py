@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from softbridge import whole
 from softbridge.errors import StudyError
-from softbridge.records.store import slug, write_whole
+from softbridge.records.store import slug
 
 FOLDER = "likeness"
 
@@ -45,7 +46,7 @@ def keep(out: Path, likeness: Likeness) -> Path:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     path = out / FOLDER / f"{slug(likeness.target)}-{digest[:12]}.json"
     if not path.exists():
-        write_whole(path, json.dumps(vars(likeness), indent=1, ensure_ascii=False) + "\n")
+        whole.write(path, json.dumps(vars(likeness), indent=1, ensure_ascii=False) + "\n")
     return path
 
 

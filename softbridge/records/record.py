@@ -39,7 +39,7 @@ class Record:
         losses: one object a stage and domain: `stage`, `name`, `term`, `domain`, `M`, `steps`, `first`, `last`.
         members: one object a seed: `seed`, `best`, `last`, `history`, `prompt`, `stopped`.
         cost: `seconds`, `rows_per_second`, `peak_memory_mb`.
-        provenance: versions, commit, platform, device, threads.
+        provenance: versions, commit, platform, device, threads, `nondeterministic` operations.
         schema: the version of this layout.
     """
 

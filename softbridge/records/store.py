@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from softbridge import whole
 from softbridge.errors import StudyError
 from softbridge.records.record import Record, broken
 
@@ -27,7 +26,7 @@ def append(folder: Path, record: Record) -> Path:
     """
     path = folder / f"{slug(record.target)}-{slug(record.arm)}-{record.digest[:12]}.json"
     if not path.exists():
-        write_whole(path, record.to_json())
+        whole.write(path, record.to_json())
     elif load(path).digest != record.digest:
         raise StudyError(
             f"{path} holds another result than its name says",
@@ -70,22 +69,6 @@ def load(path: Path) -> Record:
     except UnicodeDecodeError:
         raise broken(str(path), "is not UTF-8 text") from None
     return Record.from_json(text, str(path))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file atomically: a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 def slug(name: str) -> str:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from softbridge import whole
 from softbridge.errors import StudyError
 from softbridge.records import Record
-from softbridge.records.store import write_whole
 from softbridge.reports.grid import Grid, grid, number, signed
 from softbridge.reports.statistics import spread
 
@@ -212,5 +212,5 @@ def expectation(folder: Path, records: Sequence[Record]) -> Expectation:
 def store(folder: Path, expected: Expectation) -> Path:
     """Write a benchmark's expectation beside its records."""
     file = folder / FILE
-    write_whole(file, json.dumps(asdict(expected), indent=1, ensure_ascii=False) + "\n")
+    whole.write(file, json.dumps(asdict(expected), indent=1, ensure_ascii=False) + "\n")
     return file

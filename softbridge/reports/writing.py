@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from softbridge import whole
 from softbridge.records import read
-from softbridge.records.store import write_whole
 from softbridge.reports import heatmap, html, latex, tables
 
 
@@ -47,11 +47,11 @@ def write(folders: Sequence[Path], out: Path, figures: bool = False) -> Report:
     records = read(folders)
     html_file, csv, markdown, tex = (out / name for name in ("index.html", "table.csv", "table.md", "table.tex"))
     report = Report(html_file, csv, markdown, tex, out / "figures" if figures else None)
-    write_whole(report.csv, tables.comma_separated(records))
-    write_whole(report.markdown, tables.markdown(records))
-    write_whole(report.latex, latex.latex(records))
+    whole.write(report.csv, tables.comma_separated(records))
+    whole.write(report.markdown, tables.markdown(records))
+    whole.write(report.latex, latex.latex(records))
     parts = html.parts(records)
-    write_whole(report.html, html.render(parts))
+    whole.write(report.html, html.render(parts))
     for part in parts if report.figures else ():
         for drawing in (*html.drawn(part), *heatmap.drawings(part["study"])):
             drawing.save(out / "figures" / part["study"].digest[:8])

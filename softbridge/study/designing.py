@@ -27,6 +27,7 @@ from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptKind
 from softbridge.prompts.held import HeldPrompt
 from softbridge.seeding import derive, generator
+from softbridge.study.holding import holding
 from softbridge.study.materials import Materials, resolve
 from softbridge.study.stages import Stage
 from softbridge.study.watching import Watcher
@@ -270,9 +271,12 @@ def carry_out(materials: Materials, stage: Stage, background: OpenDomain | None,
     Returns:
         `texts`, the text of each seed, and `candidates`, the measures of each seed's candidates, the best first.
     """
-    materials.accelerator.wait_for_everyone()
-    if stage.finished:
-        return stage.result()
+    with holding(stage, materials.accelerator, watcher):
+        return stage.result() if stage.finished else choose(materials, stage, background, watcher)
+
+
+def choose(materials: Materials, stage: Stage, background: OpenDomain | None, watcher: Watcher) -> dict[str, Any]:
+    """Score the candidates and choose each seed's text; return the stage's result."""
     recipe, backbone, domains = materials.recipe, materials.backbone, shores(materials)
     settings = recipe.design or Design()
     own = {domain.fingerprint for domain in materials.targets.values()}

@@ -23,6 +23,7 @@ from softbridge.engine.stopping import Standing
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 from softbridge.seeding import derive
+from softbridge.study.holding import holding
 from softbridge.study.judging import judge_on
 from softbridge.study.materials import Materials
 from softbridge.study.stages import Stage
@@ -68,10 +69,16 @@ class Course:
 def attend(materials: Materials, course: Course, watcher: Watcher) -> dict[str, Any]:
     """Carry a course to its end, or take the result of a run that did; return the stage's result."""
     stage = course.stage
-    materials.accelerator.wait_for_everyone()
-    if stage.finished:
-        watcher.say(f"{stage.name}: finished before")
-        return stage.result()
+    with holding(stage, materials.accelerator, watcher):
+        if stage.finished:
+            watcher.say(f"{stage.name}: finished before")
+            return stage.result()
+        return carry_out(materials, course, watcher)
+
+
+def carry_out(materials: Materials, course: Course, watcher: Watcher) -> dict[str, Any]:
+    """Carry a course to its end, and return the stage's result."""
+    stage = course.stage
     started, training = time.perf_counter(), JointTraining(materials, course)
     with watcher.stage(stage.name, course.plan.steps) as training.watch:
         training.run()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from softbridge.prompts.held import HeldPrompt
 from softbridge.prompts.series import save_series
 from softbridge.seeding import derive, generator
 from softbridge.study.cards import make_card
+from softbridge.study.holding import holding
 from softbridge.study.judging import judge_on
 from softbridge.study.materials import Materials
 from softbridge.study.stages import Stage
@@ -61,11 +62,16 @@ class Lesson:
 
 def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, Any]:
     """Carry a lesson to its end, or take the result of a run that did; return the stage's result."""
+    with holding(lesson.stage, materials.accelerator, watcher):
+        if lesson.stage.finished:
+            watcher.say(f"{lesson.stage.name}: finished before")
+            return lesson.stage.result()
+        return teach(materials, lesson, watcher)
+
+
+def teach(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, Any]:
+    """Carry a lesson to its end, and return the stage's result."""
     stage = lesson.stage
-    materials.accelerator.wait_for_everyone()
-    if stage.finished:
-        watcher.say(f"{stage.name}: finished before")
-        return stage.result()
     materials.bind(lesson.domain)
     sets = [materials.few(lesson.domain, s, lesson.shots, lesson.validation_shots) for s in lesson.seeds]
     started = time.perf_counter()
@@ -74,12 +80,14 @@ def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
         seconds, parameters = time.perf_counter() - started, 0
     else:
         training = start(materials, lesson, sets)
+        training.tell = partial(watcher.tell, stage.name)
         with watcher.stage(stage.name, lesson.plan.steps) as training.watch:
             trained = training.run()
         seen, seconds = training.rows_seen, training.seconds
         parameters = sum(p.numel() for p in training.bank[0].parameters())
     result = report(lesson, trained, [len(train) for train, _ in sets])
     result |= {"rows_seen": seen, "seconds": seconds, "parameters": parameters}
+    result["nondeterministic"] = sorted(materials.unpromised)
     if materials.accelerator.is_main_process:
         for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
             save(materials, lesson, seed, member, crossing)

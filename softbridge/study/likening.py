@@ -26,7 +26,6 @@ from softbridge.similarity.table import MEASURES
 from softbridge.study.gradients import row_gradients
 from softbridge.study.provenance import provenance
 from softbridge.study.shores import Shores
-from softbridge.study.stages import alone_in
 from softbridge.study.study import Study
 
 MOST_ROWS = 256  # of a source, whose gradients are averaged
@@ -69,11 +68,10 @@ def liken(
             )
     for name in names:
         look_up(MEASURES, name, "similarity")
-    with alone_in(out):
-        likening = Likening(Study(recipe, out, console))
-        found = [likening.likeness(target, names) for target in targets]
-        for one in found:
-            likeness.keep(out, one)
+    likening = Likening(Study(recipe, out, console))
+    found = [likening.likeness(target, names) for target in targets]
+    for one in found:
+        likeness.keep(out, one)
     return found
 
 

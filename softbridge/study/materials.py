@@ -63,6 +63,7 @@ class Materials:
         self.known: Space | None = None
         self.tests: dict[str, Rows] = {}
         self.texts: dict[int, str] = {}  # what the stage `design` found for each seed
+        self.unpromised: set[str] = set()  # operations that could not promise the same numbers each time
 
     def bind(self, domain: OpenDomain) -> None:
         """Bind the backbone to a domain's classes."""

@@ -77,7 +77,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         losses=[line for result in (*cell.before, cell.adapted) if result["rows_seen"] for line in loss_facts(result)],
         members=[member_facts(cell, i, out) for i in range(len(cell.adapted["members"]))],
         cost=cost(cell),
-        provenance=cell.tested["provenance"],
+        provenance={**cell.tested["provenance"], "nondeterministic": nondeterministic(cell)},
     )
     if materials.accelerator.is_main_process:
         store.append(out / "records", made)
@@ -107,8 +107,11 @@ def data_facts(domain: OpenDomain, adapted: dict[str, Any] | None) -> dict[str, 
 def loss_facts(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return L_fine of one stage: what M counted, and the first and last mean over the members; and the bridge's term.
 
-    L_fine is the whole loss that was trained; the term is its part.
+    L_fine is the whole loss that was trained; the term is its part. Where every member stopped before its second look,
+    there is nothing to tell.
     """
+    if all(len(member["history"]) < 2 for member in result["members"]):
+        return []
     told = result["members"][0].get("term")
     return [loss_line(result, "cross_entropy" + (f" + {told}" if told else ""), "train_loss")] + (
         [loss_line(result, told, "term")] if told else []
@@ -145,6 +148,12 @@ def member_facts(cell: Cell, index: int, out: Path) -> dict[str, Any]:
         "stopped": member["stopped"],
         "note": member["note"],
     }
+
+
+def nondeterministic(cell: Cell) -> list[str]:
+    """Return the operations, in any stage that the cell rests on, that could not promise the same numbers each time."""
+    stages = (*cell.sources.values(), cell.adapted, cell.tested)
+    return sorted({operation for stage in stages for operation in stage.get("nondeterministic", [])})
 
 
 def cost(cell: Cell) -> dict[str, float]:

@@ -6,7 +6,7 @@ All of the work goes through stages, so that arms which ask for the same share i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +126,7 @@ class Shores:
         """Return a fresh prompt trained on the rows of several sources, with the sources' plan."""
         study, plan = self.study, self.study.recipe.training.source
         domain = united([study.materials.sources[name] for name in sorted(names)])
-        facts = {"domains": [study.extraction(name).digest for name in sorted(names)], "plan": asdict(plan)}
+        facts = {"domains": [study.extraction(name).digest for name in sorted(names)], "plan": plan.facts()}
         stage = study.stage(f"extract-{domain.name}", facts)
         lesson = Lesson(stage, "extract", domain, study.recipe.seeds, lambda: study.begin(domain), plan)
         learn(study.materials, lesson, study.watcher)
@@ -138,7 +138,7 @@ class Shores:
         names = sorted(self.names)
         domains = [materials.sources[name] for name in names]
         bridge = {"name": self.arm.bridge.name, **plain(self.arm.bridge)}
-        facts = {"domains": [study.extraction(n).digest for n in names], "plan": asdict(plan), "bridge": bridge}
+        facts = {"domains": [study.extraction(n).digest for n in names], "plan": plan.facts(), "bridge": bridge}
 
         def gather(s: int) -> Mapping[str, Pupil]:
             alone = {n: {n: files.load(prompt_folder(study.extraction(n), s, "best")).injection} for n in names}

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
-from filelock import FileLock, Timeout
-
+from softbridge import whole
 from softbridge.errors import StudyError
 
 
@@ -57,37 +53,42 @@ class Stage:
         return (self.folder / "result.json").exists()
 
     def result(self) -> dict[str, Any]:
-        """Return what the finished stage came to."""
-        return json.loads((self.folder / "result.json").read_text(encoding="utf-8"))
+        """Return what the finished stage came to, after its prompts were found as they were written.
+
+        Raises:
+            StudyError: when the result or a prompt is missing, damaged or cannot be read.
+        """
+        file = self.folder / "result.json"
+        try:
+            result = json.loads(file.read_text(encoding="utf-8"))
+            seals = dict(result.get("files", {}))
+            changed = [name for name, seal in seals.items() if whole.sha256(self.folder / name) != seal]
+        except OSError as error:
+            raise self.damaged(f"{error.filename} cannot be read: {error.strerror}") from None
+        except (ValueError, AttributeError, TypeError) as error:
+            raise self.damaged(f"{file} is no whole result ({error})") from None
+        if changed:
+            raise self.damaged(f"{self.folder / changed[0]} is not what the run wrote")
+        return result
+
+    def damaged(self, seen: str) -> StudyError:
+        """Return the error of a finished stage whose files are not what they were."""
+        return StudyError(
+            f"stage {self.name}: {seen}",
+            "the files of a finished stage as the run wrote them",
+            f"put them back, or delete the folder {self.folder} to run this stage again; all others are reused",
+        )
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Write the result atomically, and with it the mark that the stage is finished."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write the result with the hashes of the prompts, and with it the mark that the stage is finished."""
         facts = json.dumps(self.facts, indent=1, ensure_ascii=False, sort_keys=True)
-        (self.folder / "stage.json").write_text(facts, encoding="utf-8")
-        draft = self.folder / f"result.{os.getpid()}"
-        draft.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
-        draft.replace(self.folder / "result.json")
+        whole.write(self.folder / "stage.json", facts)
+        for draft in [*self.folder.glob(".*"), *self.folder.glob("prompts/.*")]:  # what killed runs left half written
+            shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+        prompts = (file for file in sorted(self.folder.glob("prompts/**/*")) if file.is_file())
+        seals = {file.relative_to(self.folder).as_posix(): whole.sha256(file) for file in prompts}
+        whole.write(self.folder / "result.json", json.dumps({**result, "files": seals}, indent=1, ensure_ascii=False))
         (self.folder / "checkpoint.pt").unlink(missing_ok=True)
-
-
-@contextmanager
-def alone_in(out: Path) -> Iterator[None]:
-    """Work in a study's folder, made where it is not there, while no other run does.
-
-    Raises:
-        StudyError: when another run works in it.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        if Accelerator().is_main_process:
-            lock.acquire(timeout=0)
-        yield
-    except Timeout as error:
-        raise StudyError(f"another run works in {out}", "one run at a time", "wait for it, or choose --out") from error
-    finally:
-        lock.release()
 
 
 def slug(text: str) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
-from softbridge.errors import BackboneError
+from softbridge.errors import BackboneError, StudyError
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.headed import headed
 from softbridge.recipe import Arm, Recipe
@@ -23,12 +24,14 @@ from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
 from softbridge.study import designing
+from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
 from softbridge.study.shores import Shores
-from softbridge.study.stages import Stage, alone_in
+from softbridge.study.stages import Stage
 from softbridge.study.testing import touch_test
+from softbridge.study.tracking import Tell, silent, tracking
 from softbridge.study.watching import Watcher
 
 
@@ -73,10 +76,11 @@ class Study:
         recipe: the recipe.
         out: the study's folder.
         console: where progress is shown; None shows nothing.
+        tell: is told of every member's looks.
     """
 
-    def __init__(self, recipe: Recipe, out: Path, console: Console | None = None) -> None:
-        self.recipe, self.out, self.watcher = recipe, out, Watcher(console)
+    def __init__(self, recipe: Recipe, out: Path, console: Console | None = None, tell: Tell = silent) -> None:
+        self.recipe, self.out, self.watcher = recipe, out, Watcher(console, tell)
         self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
@@ -87,7 +91,7 @@ class Study:
         there = (
             replace(recipe, backbone=recipe.source_backbone, source_backbone=None) if recipe.source_backbone else None
         )
-        self.home = Study(there, out, console) if there else self
+        self.home = Study(there, out, console, tell) if there else self
 
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
         """Return a stage of this study."""
@@ -114,7 +118,7 @@ class Study:
     def extraction(self, source: str) -> Stage:
         """Return the stage of one source on this study's own model."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
-        return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": asdict(plan)})
+        return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": plan.facts()})
 
     def extract(self, source: str) -> dict[str, Any]:
         """Train a fresh prompt a seed on one source, and return the stage's result."""
@@ -157,7 +161,7 @@ class Study:
         facts = {
             "domain": domain_facts(domain),
             "bridge": {"name": bridge.name, **plain(bridge)},
-            "plan": asdict(plan) if plan else None,
+            "plan": plan.facts() if plan else None,
             "shots": [recipe.shots, recipe.validation_shots],
             "inputs": self.inputs(target, arm),
             **({"beside": self.beside(arm)} if getattr(bridge, "shared", False) else {}),
@@ -237,21 +241,53 @@ def domain_facts(domain: OpenDomain) -> dict[str, Any]:
     return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
-def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResult:
+def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None) -> StudyResult:
     """Run a recipe, going on where an earlier run of it stopped.
 
     Arguments:
         recipe: the recipe.
         out: the study's folder.
         console: where progress is shown; None shows nothing.
+        track: a tracker that accelerate knows (`tensorboard`, `wandb`, ...), which is told of every look.
+
+    Several runs may share a folder: a stage is carried out by one of them, and the others take its result.
 
     Raises:
-        StudyError: when another run works in the folder.
+        StudyError: when the processes of a launch do not share the folder.
     """
-    with alone_in(out):
-        if Accelerator().is_main_process:
-            recipe.write(out / "recipe.yaml")
-        return StudyResult(out, [r for one in recipe.by_shots() for r in Study(one, out, console).run().records])
+    accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
+    refuse_sharding(accelerator)
+    if accelerator.is_main_process:
+        recipe.write(out / "recipe.yaml")
+    accelerator.wait_for_everyone()
+    if not (out / "recipe.yaml").is_file():
+        raise StudyError(
+            f"process {accelerator.process_index} does not see the folder {out.absolute()} of the first process",
+            "one folder that all processes share",
+            "give with --out a folder on a file system that all machines mount",
+        )
+    with tracking(track, recipe, out) as tell, deterministic() as found:
+        records = []
+        for one in recipe.by_shots():
+            study = Study(one, out, console, tell)
+            study.materials.unpromised = study.home.materials.unpromised = found
+            records += study.run().records
+        return StudyResult(out, records)
+
+
+def refuse_sharding(accelerator: Accelerator) -> None:
+    """Refuse a launch that would keep a part of the weights on each device.
+
+    Raises:
+        StudyError: when it asks for FSDP, DeepSpeed or Megatron.
+    """
+    kind = accelerator.distributed_type
+    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
+        raise StudyError(
+            f"the launch asks for {kind.value}, which keeps a part of the weights on each device",
+            "a launch whose processes each hold the frozen model, and share the rows",
+            "use recipes/launch/gpus.yaml; a model that is too large fits with precision: bfloat16, or on a larger GPU",
+        )
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:

@@ -10,6 +10,7 @@ from softbridge.evaluation.evaluator import probabilities, scores
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.held import HeldPrompt
+from softbridge.study.holding import holding
 from softbridge.study.learning import Lesson, prompt_folder
 from softbridge.study.materials import Materials
 from softbridge.study.provenance import peak_memory_mb, provenance
@@ -25,9 +26,14 @@ def touch_test(
     Returns:
         The stage's result: for each member `best` and `last`, each with its step, test and validation scores.
     """
-    materials.accelerator.wait_for_everyone()
-    if stage.finished:
-        return stage.result()
+    with holding(stage, materials.accelerator, watcher):
+        return stage.result() if stage.finished else score(materials, stage, lesson, adapted, watcher)
+
+
+def score(
+    materials: Materials, stage: Stage, lesson: Lesson, adapted: dict[str, Any], watcher: Watcher
+) -> dict[str, Any]:
+    """Score every member's prompts on the test rows, and finish the stage."""
     started = time.perf_counter()
     materials.bind(lesson.domain)
     rows = materials.test(lesson.domain)
@@ -50,6 +56,7 @@ def touch_test(
         "seconds": seconds,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "peak_memory_mb": peak_memory_mb(),
+        "nondeterministic": sorted(materials.unpromised),
         "provenance": provenance(materials.backbone.device, materials.accelerator.num_processes),
     }
     if materials.accelerator.is_main_process:

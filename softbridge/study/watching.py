@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from softbridge.study.tracking import Tell, silent
+
 
 class Watcher:
     """Show stages on a console.
 
     Arguments:
         console: where to; None shows nothing.
+        tell: is told of every member's looks.
     """
 
-    def __init__(self, console: Console | None) -> None:
-        self.console = console
+    def __init__(self, console: Console | None, tell: Tell = silent) -> None:
+        self.console, self.tell = console, tell
 
     def say(self, text: str) -> None:
         """Print one line."""

@@ -59,7 +59,7 @@ def study(monkeypatch):
 
     asked = SimpleNamespace(runs=[], reports=[])
 
-    def run(recipe, out, console):
+    def run(recipe, out, console, track=None):
         asked.runs.append((recipe, out, console))
         return SimpleNamespace(folder=out, records=["a record"])
 
@@ -110,7 +110,7 @@ def test_the_package_runs_as_a_module():
 
 def test_all_the_verbs_are_there():
     assert (
-        " ".join(COMMANDS) == "ls show cp new check plan run resume report reproduce cite design inspect predict "
+        " ".join(COMMANDS) == "ls show cp new check plan run resume watch report reproduce cite design inspect predict "
         "generate import similar rank prompts push pull assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
@@ -172,7 +172,7 @@ def test_only_the_main_process_of_a_launch_prints_and_reports(call, study, monke
 def test_ctrl_c_says_how_to_go_on(call, monkeypatch):
     import softbridge.study
 
-    def run(recipe, out, console):
+    def run(recipe, out, console, track=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(softbridge.study, "run", run)
@@ -182,7 +182,7 @@ def test_ctrl_c_says_how_to_go_on(call, monkeypatch):
 def test_a_defect_keeps_its_traceback(study, monkeypatch):
     import softbridge.study
 
-    def run(recipe, out, console):
+    def run(recipe, out, console, track=None):
         raise ZeroDivisionError
 
     monkeypatch.setattr(softbridge.study, "run", run)
@@ -211,6 +211,7 @@ def test_report_reads_the_records_and_names_its_files(call, study, monkeypatch):
         "report: a/report/index.html",
         "csv: a/report/table.csv",
         "markdown: a/report/table.md",
+        "latex: a/report/table.tex",
     ]
     assert "records of a" in call("report a b --out both").out
     assert study.reports == [([Path("a")], Path("a/report")), ([Path("a"), Path("b")], Path("both"))]

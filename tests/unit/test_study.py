@@ -7,7 +7,6 @@ import pytest
 from softbridge import recipe as recipes
 from softbridge import study
 from softbridge.engine.loop import Training
-from softbridge.errors import StudyError
 from softbridge.prompts import files
 from softbridge.records.store import read
 from softbridge.study.predicting import predict
@@ -124,15 +123,6 @@ def test_a_new_learning_rate_reuses_the_sources(tmp_path):
     finished = {stage.name: stage.finished for stage in study.plan(other, tmp_path / "out")}
     assert finished["extract-films"]
     assert not finished["adapt-toys-spot"]
-
-
-def test_two_runs_in_one_folder_are_refused(tmp_path):
-    from filelock import FileLock
-
-    toy = make(tmp_path)
-    (tmp_path / "out").mkdir()
-    with FileLock(tmp_path / "out" / ".lock"), pytest.raises(StudyError, match="another run"):
-        study.run(toy, tmp_path / "out")
 
 
 def test_a_saved_prompt_predicts_what_the_study_scored(tmp_path):

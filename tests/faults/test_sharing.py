@@ -1,0 +1,64 @@
+"""Two runs in one folder: each stage is carried out once, and both end with the same records."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from softbridge.study.stages import Stage
+from tests.faults import harness
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy")
+    recipe = harness.make(folder)
+    assert harness.carry(recipe, folder / "whole")[0] == 0
+    return recipe, harness.outcome(folder / "whole")
+
+
+def test_two_runs_share_the_work_and_a_lost_one_s_stages_are_run_by_the_other(toy, tmp_path):
+    recipe, whole = toy
+    out = tmp_path / "out"
+    lost = harness.start(recipe, out)
+    while not list(out.glob("stages/extract-films-*/checkpoint.pt")) and lost.is_alive():
+        time.sleep(0.002)
+    two = [harness.start(recipe, out), harness.start(recipe, out)]
+    lost.kill()
+    for process in two:
+        process.join(120)
+        assert process.exitcode == 0, out.with_suffix(".log").read_text()[-2000:]
+    assert harness.outcome(out) == whole
+    carried = re.findall(r"^((?:extract|adapt|evaluate)-\S+): [\d.]+ s", out.with_suffix(".log").read_text(), re.M)
+    trained = [name for name in carried if not name.startswith("evaluate")]
+    assert len(trained) >= 6
+    assert sorted(set(trained)) == sorted(trained), "a stage was carried out twice"
+    assert not list(out.glob("stages/.*.lock"))
+
+
+def test_a_stage_that_another_run_holds_is_waited_for(tmp_path):
+    import threading
+
+    from accelerate import Accelerator
+    from filelock import FileLock
+
+    from softbridge.study.holding import holding
+    from softbridge.study.watching import Watcher
+
+    stage, said = Stage(tmp_path, "extract-films", {}), []
+    watcher = Watcher(None)
+    watcher.say = said.append
+    other = FileLock(tmp_path / f".{stage.folder.name}.lock", thread_local=False)
+    other.acquire()
+
+    def finish():
+        stage.finish({"members": []})
+        other.release()
+
+    timer = threading.Timer(0.3, finish)
+    timer.start()
+    with holding(stage, Accelerator(cpu=True), watcher):
+        assert stage.finished
+    assert said == ["extract-films: another run works at it; waiting"]
