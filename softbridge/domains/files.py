@@ -98,6 +98,8 @@ READERS: dict[str, Callable[[Path, str], Dataset]] = {
 def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     if not header:
         raise DataError(f"{path.name} is empty", "a header line and rows below it", "write the rows into the file")
+    if any("\0" in name for name in header):
+        raise DataError(f"{path.name} begins with zero bytes", "a table of text", "look whether it is another file")
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise DataError(

@@ -475,6 +475,8 @@ def test_a_page_escapes_every_text_of_a_record():
         records.append(replace(made, **{**facts, **kept, "losses": losses}))
     page = html.page(records)
     assert "&lt;script&gt;" in page
-    assert "<script" not in page
+    assert EVIL not in page
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
     assert "<img" not in page
     assert "<script" not in tables.markdown(records)

@@ -50,15 +50,16 @@ def test_a_stage_that_another_run_holds_is_waited_for(tmp_path):
     stage, said = Stage(tmp_path, "extract-films", {}), []
     watcher = Watcher(None)
     watcher.say = said.append
-    other = FileLock(tmp_path / f".{stage.folder.name}.lock", thread_local=False)
-    other.acquire()
+    other, held = FileLock(tmp_path / f".{stage.folder.name}.lock", thread_local=False), threading.Event()
 
-    def finish():
-        stage.finish({"members": []})
-        other.release()
+    def work():
+        with other:
+            held.set()
+            time.sleep(0.3)
+            stage.finish({"members": []})
 
-    timer = threading.Timer(0.3, finish)
-    timer.start()
+    threading.Thread(target=work).start()
+    held.wait()
     with holding(stage, Accelerator(cpu=True), watcher):
         assert stage.finished
     assert said == ["extract-films: another run works at it; waiting"]
