@@ -45,7 +45,7 @@ class PromptKind(Protocol):
 
     `makes` names what its injections have: parts of `injection.PARTS`, and `block` where tokens enter above the input.
     `plan` holds what of `training` this kind starts from where a recipe is silent and softbridge's own default does not
-    suit it.
+    suit it; `on`, where a kind has it, what differs by the kind of backbone.
     """
 
     name: ClassVar[str]
@@ -65,3 +65,14 @@ class PromptKind(Protocol):
         Where a kind's own form cannot reach `start` exactly, the prompt is a plain one that can.
         """
         ...
+
+
+def usual_plan(kind: PromptKind, backbone: str | None) -> dict[str, Any]:
+    """Return what of `training` a kind of prompt starts from where a recipe is silent.
+
+    Arguments:
+        kind: the kind of prompt.
+        backbone: the kind of backbone; None where it is not known yet.
+    """
+    differing: Mapping[str, Mapping[str, Any]] = getattr(kind, "on", {})
+    return {**kind.plan, **differing.get(backbone or "", {})}

@@ -14,7 +14,7 @@ from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.errors import RecipeError
-from softbridge.prompts.base import PromptKind
+from softbridge.prompts.base import PromptKind, usual_plan
 from softbridge.prompts.table import PROMPTS
 from softbridge.recipe import checks, pairs, places
 from softbridge.recipe.document import Document, Steps, parse
@@ -126,14 +126,17 @@ def typed(document: Document, folder: Path) -> Recipe:
     top = Keys(**{"name": "", "backbone": {}, "targets": {}, "arms": {}, **given})
     sections = _Sections(document, folder, valid(Domain, top.domain, ("domain",), document))
     prompt = sections.prompt(top.prompt)
-    training, arms = sections.rounds(top.training, top.arms, prompt)
+    backbone = sections.backbone(top.backbone, "backbone")
+    kind = (backbone.kind or pairs.told(backbone)) if backbone else None
+    usual = usual_plan(prompt, kind) if prompt else {}
+    training, arms = sections.rounds(top.training, top.arms, usual)
     several = tuple(top.shots) if isinstance(top.shots, list) else ()
     if top.shots == []:
         document.note(("shots",), "is empty", "write how many rows per class; or null for all rows")
     parts: dict[str, Any] = {
         "name": top.name,
         "seeds": tuple(top.seeds),
-        "backbone": sections.backbone(top.backbone, "backbone"),
+        "backbone": backbone,
         "source_backbone": sections.backbone(top.source_backbone, "source_backbone") if top.source_backbone else None,
         "prompt": prompt,
         "sources": sections.domains("sources", top.sources),
@@ -193,11 +196,11 @@ class _Sections:
         return built(Domain, given, path, self.document)
 
     def rounds(
-        self, training: Section, arms: dict[str, Section], prompt: PromptKind | None
+        self, training: Section, arms: dict[str, Section], usual: Section
     ) -> tuple[Training | None, dict[str, Arm | None]]:
-        sides, suits = valid(TrainingKeys, training, ("training",), self.document), dict(prompt.plan) if prompt else {}
+        sides = valid(TrainingKeys, training, ("training",), self.document)
         given = {
-            side: suits | valid(Plan, sides.get(side, {}), ("training", side), self.document)
+            side: usual | valid(Plan, sides.get(side, {}), ("training", side), self.document)
             for side in keys(TrainingKeys)
         }
         source, target = (built(Plan, given[side], ("training", side), self.document) for side in given)

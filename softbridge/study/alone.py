@@ -12,7 +12,7 @@ from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Training
 from softbridge.engine.plan import Plan
 from softbridge.errors import DataError
-from softbridge.prompts.base import PromptKind
+from softbridge.prompts.base import PromptKind, usual_plan
 from softbridge.prompts.files import SavedPrompt
 from softbridge.prompts.headed import headed
 from softbridge.prompts.soft import Soft
@@ -49,11 +49,11 @@ def learn(
         DataError: when the domain has no labelled rows to learn from, or none to choose by.
     """
     kind = prompt or Soft()
-    plan = plan or Plan(**dict(kind.plan))
     for split in ("train", "validation"):
         if not len(getattr(domain, split)):
             raise DataError(f"the domain '{domain.name}' has no {split} rows", "labelled rows", "give it some")
     loaded = opened(backbone)
+    plan = plan or Plan(**usual_plan(kind, loaded.kind))
     loaded.bind(domain.words)
     train, looked_at = (
         Rows(loaded.tokenise(split["text"][:]), split["label"][:]) for split in (domain.train, domain.validation)

@@ -334,3 +334,13 @@ def test_dept_refuses_an_offset_of_another_length():
     start = Injection(torch.ones(1, 3, 4), offset=torch.ones(1, 9, 4))
     with pytest.raises(PromptError, match="adds to 9 places"):
         Dept(length=3).build(space(), draw(), start)
+
+
+def test_what_a_kind_starts_from_may_differ_by_the_kind_of_backbone():
+    from softbridge.prompts.base import usual_plan
+    from softbridge.prompts.p_tuning import PTuning
+    from softbridge.prompts.prefix import Prefix
+
+    assert usual_plan(Prefix(), "sentence") == {"learning_rate": 0.03}
+    assert usual_plan(Prefix(), "causal") == usual_plan(Prefix(), None) == {}
+    assert usual_plan(PTuning(), "causal") == {"learning_rate": 0.001}
