@@ -27,8 +27,9 @@ def look_up(table: Mapping[str, Entry], name: str, what: str) -> Entry:
     """
     if name in table:
         return table[name]
+    every = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
     raise SoftbridgeError(
         f"there is no {what} named '{name}'{nearest(name, table)}",
         f"one of: {', '.join(table)}",
-        f"choose one of these names, or see `softbridge ls {what}s`",
+        f"choose one of these names, or see `softbridge ls {every}`",
     )

@@ -3,7 +3,7 @@
 B rows            T tokens          P prompt length    H width
 V vocabulary      N bank members    S sources          A anchors
 R rank            L label tokens    K layers           D head width
-C classes
+C classes         F feed-forward neurons of a layer
 """
 
 from __future__ import annotations

@@ -81,6 +81,28 @@ def ratings(source: Path, target: Path) -> None:
     pyarrow.parquet.write_table(table, target / "data.parquet")
 
 
+def two_files(source: Path, target: Path) -> None:
+    """Save texts that stand in one file a class as `data.parquet`: `text` and `label` ("negative", "positive").
+
+    A line is a text, without the white space around it; blank lines are left out, and a line that stands again is.
+
+    Arguments:
+        source: the folder with `neg.txt` and `pos.txt`, in UTF-8.
+        target: the folder to write to.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    texts, labels = [], []
+    for name, label in (("neg.txt", "negative"), ("pos.txt", "positive")):
+        lines = (source / name).read_bytes().decode("utf-8").removeprefix("\ufeff").split("\n")
+        kept = [line for line in dict.fromkeys(line.strip() for line in lines) if line]
+        texts += kept
+        labels += [label] * len(kept)
+    columns = {"text": pyarrow.array(texts, pyarrow.string()), "label": pyarrow.array(labels, pyarrow.string())}
+    pyarrow.parquet.write_table(pyarrow.table(columns), target / "data.parquet")
+
+
 def _label(rating: float) -> str | None:
     """Return the sign of a rating that has one.
 
@@ -103,4 +125,5 @@ CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
     "gguf": gguf,
     "e5s1": e5,
     "ratings": ratings,
+    "two_files": two_files,
 }

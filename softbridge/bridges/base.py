@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NoReturn, Protocol, runtime_checkable
 
 import torch
 
@@ -18,6 +18,63 @@ from softbridge.prompts.base import PromptModule
 def _one_model(*_: object) -> Any:
     """Refuse what needs two models."""
     raise BridgeError("there is one backbone", "a source_backbone beside it", "write source_backbone: {name: ...}")
+
+
+def _no_stages(*_: object) -> NoReturn:
+    """Refuse what needs a study's stages."""
+    raise BridgeError("this shore has no stages", "the shore of a study", "run the bridge in a study")
+
+
+@dataclass(frozen=True)
+class Pupil:
+    """Hold one task's prompt among several that share parameters, and what is added to the task's loss.
+
+    Arguments:
+        prompt: the prompt, at its start.
+        term: the term, or None.
+    """
+
+    prompt: PromptModule
+    term: Term | None = None
+
+
+class Together(Protocol):
+    """Describe how prompts that share parameters learn together, one a task.
+
+    `sampling` says whether each step draws its tasks, instead of reading all of them; `cap` how many rows a task counts
+    for at most where they are drawn by size.
+    """
+
+    @property
+    def sampling(self) -> bool:
+        """Return whether each step draws its tasks."""
+        ...
+
+    @property
+    def cap(self) -> int:
+        """Return the most rows that a task counts for."""
+        ...
+
+    def gather(
+        self, begun: Injection, teachers: Mapping[str, Injection], generator: torch.Generator
+    ) -> Mapping[str, Pupil]:
+        """Return one seed's pupils by task, from a fresh prompt and each task's own prompt, learned alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Hold what one seed's prompts came to that learned together.
+
+    Arguments:
+        prompts: each task's prompt, as validation chose them.
+        result: the stage's result, for records.
+        note: what validation said, for people.
+    """
+
+    prompts: Mapping[str, PromptModule]
+    result: Mapping[str, Any]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +100,7 @@ class Shore:
         tune: trains what prompts by domain share on the domains' rows and the target's model, for some steps at a rate.
         match: trains a prompt to change the target model's answers as a source prompt changes the source model's, and
             returns the loss before and after.
+        together: trains prompts that share parameters, one a source, on the rows of all sources.
     """
 
     sources: Mapping[str, Injection]
@@ -60,6 +118,7 @@ class Shore:
     native: Callable[[str], Injection] = _one_model
     tune: Callable[[Mapping[str, PromptModule], int, float], None] = _one_model
     match: Callable[[PromptModule, Injection, Any], tuple[float, float]] = _one_model
+    together: Callable[[Together], Joined] = _no_stages
 
 
 @dataclass(frozen=True)
@@ -72,12 +131,14 @@ class Crossing:
         parents: the source domains that it came from.
         note: what was chosen and why, for people.
         term: what is added to the loss of each row on the target.
+        joint: the result of a training on several domains that the bridge made of its own, for records.
     """
 
     start: Injection | PromptModule | None
     parents: tuple[str, ...] = ()
     note: str = ""
     term: Term | None = None
+    joint: Mapping[str, Any] | None = None
 
 
 @runtime_checkable

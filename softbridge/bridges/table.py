@@ -8,6 +8,7 @@ from softbridge.bridges.base import Bridge
 from softbridge.bridges.ensemble import Ensemble
 from softbridge.bridges.grouped import Grouped
 from softbridge.bridges.intrinsic import Intrinsic
+from softbridge.bridges.mpt import Mpt
 from softbridge.bridges.none import NoPrompt
 from softbridge.bridges.panda import Panda
 from softbridge.bridges.post import Post
@@ -35,6 +36,7 @@ BRIDGES: dict[str, type[Bridge]] = {
     "snapshots": Snapshots,
     "intrinsic": Intrinsic,
     "proximal": Proximal,
+    "mpt": Mpt,
     "recycle": Recycle,
     "relative": Relative,
     "projector": Projector,

@@ -67,10 +67,10 @@ def backbones() -> Rows:
 
 
 def similarities() -> Rows:
-    """Yield the measures of how alike two prompts are."""
-    from softbridge.similarity.geometry import SIMILARITIES
+    """Yield the measures of how alike two prompts, or their domains, are."""
+    from softbridge.similarity.table import MEASURES
 
-    return ((name, summary(measure)) for name, measure in SIMILARITIES.items())
+    return ((name, measure.reads, summary(measure.compare)) for name, measure in MEASURES.items())
 
 
 def assets() -> Rows:
@@ -107,6 +107,6 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "prompts": (METHOD, prompts),
     "backbones": (("kind", "how it scores"), backbones),
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
-    "similarities": (("name", "what it measures"), similarities),
+    "similarities": (("name", "compares", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),
 }

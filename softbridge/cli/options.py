@@ -16,3 +16,13 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="DIR", help="The study's folder; runs/<the recipe's name> by default.")
 ]
 PromptFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a saved prompt.")]
+Repo = Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository on the hub.")]
+TextColumn = Annotated[str, typer.Option("--text", metavar="COLUMN", help="The column of texts.")]
+LabelColumn = Annotated[str, typer.Option("--label", metavar="COLUMN", help="The column of labels.")]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", help="A name of `softbridge assets ls`, a model's folder, or a hub id.")
+]
+KindName = Annotated[
+    str | None,
+    typer.Option("--kind", help="The backbone's kind, a name of `softbridge ls backbones`; by default its own."),
+]

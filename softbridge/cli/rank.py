@@ -1,40 +1,125 @@
-"""`softbridge rank`: which source prompts are most like a target's."""
+"""`softbridge rank`: which sources are most like a target."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from softbridge.cli.console import say, table
-from softbridge.cli.similar import By
+from softbridge.cli.console import console, is_main, say, table
+from softbridge.cli.options import Out, Settings
+from softbridge.errors import SoftbridgeError
 
-EXAMPLE = (
-    "softbridge rank runs/mine/stages/adapt-news-*/prompts/seed0-last runs/mine/stages/extract-*/prompts/seed0-last"
-)
+EXAMPLE = """softbridge rank runs/a/stages/adapt-news-*/prompts/seed0-last runs/a/stages/extract-*/prompts/seed0-last
+softbridge rank news --recipe mine.yaml --by gradient_cosine
+softbridge rank news --recipe mine.yaml --by every"""
+
+EVERY = "every"
+Row = tuple[str, list[str], str, str]  # a source, its likeness by each measure, the labels it shares, where it is
 
 
 def command(
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The folder of a prompt trained on the target.")],
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="The folders of source prompts.")],
-    by: By = "per_token_cosine",
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET", help="The folder of a prompt trained on the target; with --recipe, a target's name."
+        ),
+    ],
+    sources: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[SOURCE]...", help="The folders of source prompts; with --recipe, none."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MEASURE",
+            help="A name of `softbridge ls similarities`, or every; may be given several times. "
+            "per_token_cosine when left out.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="RECIPE", help="Rank the sources of a recipe; trains what the measure needs.")
+    ] = None,
+    out: Out = None,
+    settings: Settings = None,
 ) -> None:
-    """Rank source prompts by their similarity to a target's prompt, the most similar first."""
+    """Rank sources by how like they are to a target, the most similar first."""
+    names = by or ["per_token_cosine"]
+    if recipe is None:
+        of_prompts([Path(target), *(sources or ())], names)
+    elif sources:
+        raise SoftbridgeError(
+            "a recipe is given, and folders of source prompts",
+            "one of the two: the recipe names its sources",
+            "leave out --recipe, or the folders",
+        )
+    else:
+        of_recipe(target, names, recipe, out, settings or ())
+
+
+def of_prompts(folders: Sequence[Path], by: Sequence[str]) -> None:
+    """Rank saved prompts, the first of which is the target's."""
+    from softbridge.similarity.table import MEASURES
     from softbridge.study.comparing import different_starts, labels, likeness, load_all
 
-    prompts = load_all([target, *sources], 2)
-    close = likeness(prompts, by)[0, 1:]
-    shared = [classes_shared(prompts[0].card.verbalizer, p.card.verbalizer) for p in prompts[1:]]
-    found = sorted(zip(labels(prompts)[1:], close, shared, sources, strict=True), key=lambda row: -row[1])
-    rows = [(str(i + 1), name, f"{value:.3f}", label, str(path)) for i, (name, value, label, path) in enumerate(found)]
-    table(f"{by} to {labels(prompts)[0]}", ("", "source", "similarity", "labels shared", "folder"), rows)
+    prompts = load_all(folders, 2)
+    names = chosen(by, [name for name, measure in MEASURES.items() if measure.reads != "gradients"])
+    close = [likeness(prompts, name)[0, 1:] for name in names]
+    shared = [classes_shared(prompts[0].card.verbalizer, prompt.card.verbalizer) for prompt in prompts[1:]]
+    order = sorted(range(len(prompts) - 1), key=lambda i: -close[0][i])
+    called = labels(prompts)
+    rows = [(called[i + 1], [f"{each[i]:.3f}" for each in close], shared[i], str(folders[i + 1])) for i in order]
+    show(called[0], names, rows)
     warning = different_starts([prompt.card for prompt in prompts])
     if warning:
         say(warning)
 
 
-def classes_shared(target: Mapping[str, str], source: Mapping[str, str]) -> str:
+def of_recipe(target: str, by: Sequence[str], recipe: str, out: Path | None, settings: Sequence[str]) -> None:
+    """Rank the sources of a recipe over its seeds, and keep what was measured in the study's folder."""
+    from softbridge.cli.run import folder
+    from softbridge.recipe import read
+    from softbridge.reports.statistics import spread
+    from softbridge.similarity.table import MEASURES
+    from softbridge.study.likening import liken
+
+    tree = read(recipe, settings)
+    place = folder(tree, out)
+    names = chosen(by, list(MEASURES))
+    (found,) = liken(tree, place, [target], names, console() if is_main() else None)
+    close = {name: {source: spread(seeds) for source, seeds in found.values[name].items()} for name in names}
+    order = sorted(close[names[0]], key=lambda source: -close[names[0]][source].mean)
+    rows = []
+    for source in order:
+        cells = [
+            f"{one.mean:.3f}" + (f" ± {one.std:.3f}" if one.n > 1 else "") for one in (close[n][source] for n in names)
+        ]
+        shared = classes_shared(tree.targets[target].labels, tree.sources[source].labels)
+        rows.append((source, cells, shared, str(tree.sources[source].data)))
+    show(target, names, rows)
+    say(f"kept in {place / 'likeness'}; mean ± standard deviation over {len(found.seeds)} seeds")
+
+
+def chosen(by: Sequence[str], every: list[str]) -> list[str]:
+    """Return the measures that are asked for."""
+    return every if EVERY in by else list(by)
+
+
+def show(target: str, names: Sequence[str], rows: Sequence[Row]) -> None:
+    """Print the ranking by one measure, or the order that each of several says."""
+    if len(names) == 1:
+        lines = [(str(i), name, cells[0], shared, place) for i, (name, cells, shared, place) in enumerate(rows, 1)]
+        table(f"{names[0]} to {target}", ("", "source", "similarity", "labels shared", "from"), lines)
+        return
+    orders = []
+    for i, measure in enumerate(names):
+        order = sorted(rows, key=lambda row: -float(row[1][i].split()[0]))
+        orders.append((measure, ", ".join(f"{name} {cells[i]}" for name, cells, *_ in order)))
+    table(f"similarity to {target}", ("measure", "sources, the most similar first"), orders)
+
+
+def classes_shared(target: Collection[str], source: Collection[str]) -> str:
     """Return how many of the target's classes the source has: without any, a prompt carried over knows no label."""
     return f"{len(set(target) & set(source))} of {len(target)}"

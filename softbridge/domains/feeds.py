@@ -71,12 +71,65 @@ class Feed:
         Arguments:
             step: the step's number, from 0.
         """
+        return self.rows_from(step * self.batch, self.batch)
+
+    def rows_from(self, place: int, count: int) -> list[int]:
+        """Return the slice [place, place + count) of all epochs' orders in a row."""
         rows: list[int] = []
-        place = step * self.batch
-        while len(rows) < self.batch:
+        while len(rows) < count:
             epoch, start = divmod(place + len(rows), self.n_rows)
-            rows += self._order(epoch)[start : start + self.batch - len(rows)].tolist()
+            rows += self._order(epoch)[start : start + count - len(rows)].tolist()
         return rows
 
     def _order(self, epoch: int) -> torch.Tensor:
         return torch.randperm(self.n_rows, generator=generator(self.seed, "order", epoch))
+
+
+class TaskFeed:
+    """Say which tasks a step reads, and which of their rows, from the step's number alone.
+
+    A step draws how many tasks it reads, uniformly from two to all, then which ones, without putting back, each with a
+    chance proportional to its rows. It divides its rows evenly among them. Every task's rows go round as its feed's do.
+
+    Arguments:
+        feeds: each task's rows, from one task.
+        batch: rows a step, from 1.
+        seed: the same seed draws the same tasks.
+        sampling: False reads all tasks at every step.
+        cap: the most rows that a task counts for, from 1.
+
+    Example:
+        >>> feed = TaskFeed([Feed(9, 4, 0), Feed(90, 4, 1), Feed(900, 4, 2)], batch=4, seed=0)
+        >>> sorted({len(feed.tasks_at(step)) for step in range(20)})
+        [2, 3]
+        >>> feed.rows_at(5) == TaskFeed(feed.feeds, batch=4, seed=0).rows_at(5)
+        True
+    """
+
+    def __init__(self, feeds: Sequence[Feed], batch: int, seed: int, sampling: bool = True, cap: int = 2**18) -> None:
+        self.feeds, self.batch, self.seed, self.sampling = list(feeds), batch, seed, sampling
+        self.weights = torch.tensor([float(min(cap, feed.n_rows)) for feed in feeds])
+        self._places = [[0] * len(self.feeds)]  # of each task, before each step that was asked for
+
+    def tasks_at(self, step: int) -> list[int]:
+        """Return the tasks of a step, in the order in which they were drawn."""
+        draw, every = generator(self.seed, "tasks", step), len(self.feeds)
+        if not self.sampling:
+            return torch.randperm(every, generator=draw).tolist()[: self.batch]
+        many = int(torch.randint(min(2, every), every + 1, (), generator=draw))
+        return torch.multinomial(self.weights, many, generator=draw).tolist()[: self.batch]
+
+    def counts_at(self, step: int) -> list[int]:
+        """Return how many rows of each task a step reads; together they are the batch."""
+        counts, drawn = [0] * len(self.feeds), self.tasks_at(step)
+        for place in range(self.batch):
+            counts[drawn[place % len(drawn)]] += 1
+        return counts
+
+    def rows_at(self, step: int) -> list[tuple[int, int]]:
+        """Return a step's rows as (task, row)."""
+        while len(self._places) <= step + 1:
+            counts = self.counts_at(len(self._places) - 1)
+            self._places.append([at + count for at, count in zip(self._places[-1], counts, strict=True)])
+        spans = zip(self._places[step], self._places[step + 1], strict=True)
+        return [(task, row) for task, (at, end) in enumerate(spans) for row in self.feeds[task].rows_from(at, end - at)]

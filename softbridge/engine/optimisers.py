@@ -53,11 +53,13 @@ def factor(step: int, plan: Plan) -> float:
 
 
 def make(bank: Bank, plan: Plan) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    """Return the optimiser over the bank's members, and its schedule."""
-    groups: Groups = [
-        {"params": parameters, "lr": share * plan.learning_rate}
-        for index in range(len(bank))
-        for share, parameters in bank[index].groups().items()
-    ]
+    """Return the optimiser over the bank's members, and its schedule; what members share moves as the first has it."""
+    groups: Groups = []
+    known: set[int] = set()
+    for index in range(len(bank)):
+        for share, parameters in bank[index].groups().items():
+            own = [parameter for parameter in parameters if id(parameter) not in known]
+            groups += [{"params": own, "lr": share * plan.learning_rate}] if own else []
+            known |= {id(parameter) for parameter in own}
     optimiser = OPTIMISERS[plan.optimiser](groups, plan)
     return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: factor(step, plan))

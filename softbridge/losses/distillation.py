@@ -43,6 +43,24 @@ def squared(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
     return (student.float() - teacher.detach().float()).square().mean(-1)
 
 
+def relative(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
+    """Return `||h - h_t||^2 / ||h_t||^2` of each row: squared error in units of the teacher's own size.
+
+    Arguments:
+        teacher: `[B, H]`, no row of zeros.
+        student: `[B, H]`.
+
+    Returns:
+        `[B]` in float32, from 0.
+
+    Example:
+        >>> relative(torch.tensor([[3.0, 4.0]]), torch.tensor([[3.0, 9.0]])).tolist()
+        [1.0]
+    """
+    told = teacher.detach().float()
+    return (student.float() - told).square().sum(-1) / told.square().sum(-1)
+
+
 def shifts(
     teacher: torch.Tensor,
     bare_teacher: torch.Tensor,

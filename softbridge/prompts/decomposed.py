@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -15,6 +16,8 @@ from softbridge.prompts.base import PromptModule
 from softbridge.prompts.initialisers import Init, begin, given, require
 from softbridge.shapes import check
 
+PACE = 4 / 3  # Wang et al.: the shared prompt moves at 0.3, its factors at 0.4
+
 
 class DecomposedPrompt(PromptModule):
     """Hold a shared prompt and the matrix of low rank it is multiplied by, element by element.
@@ -23,12 +26,12 @@ class DecomposedPrompt(PromptModule):
         shared: `[P, H]` the shared prompt.
         rank: R.
         generator: draws the factors beyond the first.
+        pace: the factors' share of the learning rate, above 0.
     """
 
-    pace: Mapping[str, float] = MappingProxyType({"rows": 4 / 3, "columns": 4 / 3})  # Wang et al.: 0.3 and 0.4
-
-    def __init__(self, shared: torch.Tensor, rank: int, generator: torch.Generator) -> None:
+    def __init__(self, shared: torch.Tensor, rank: int, generator: torch.Generator, pace: float = PACE) -> None:
         super().__init__()
+        self.pace = {"rows": pace, "columns": pace}
         length, width = check(shared, "P H", "the shared prompt").values()
         self.shared = torch.nn.Parameter(shared.detach().float().clone())
         drawn = torch.randn(length, rank - 1, generator=generator)  # factors that begin alike would stay alike
@@ -38,6 +41,39 @@ class DecomposedPrompt(PromptModule):
     def forward(self) -> Injection:
         """Return the product."""
         return Injection((self.shared * (self.rows @ self.columns)).unsqueeze(0))
+
+
+def sharing(
+    shared: torch.Tensor, tasks: int, noise: float, pace: float, generator: torch.Generator
+) -> list[DecomposedPrompt]:
+    """Return prompts of rank 1 that hold one shared prompt, a parameter of all of them: `P_k = P* o (u_k v_k^T)`.
+
+    Arguments:
+        shared: `[P, H]` where P* starts.
+        tasks: the number of prompts, from 1.
+        noise: the deviation of what u and v start with beside 1, from 0.
+        pace: the factors' share of the learning rate, above 0.
+        generator: draws the noise.
+
+    Example:
+        >>> a, b = sharing(torch.ones(2, 3), 2, 0.0, 1.0, torch.Generator())
+        >>> a.shared is b.shared, a.rows is b.rows, bool((a.bake().tokens == 1).all())
+        (True, False, True)
+    """
+    prompts = [DecomposedPrompt(shared, 1, generator, pace) for _ in range(tasks)]
+    for prompt in prompts:
+        prompt.shared = prompts[0].shared
+        for factor in (prompt.rows, prompt.columns):
+            factor.data += noise * torch.randn(factor.shape, generator=generator)
+    return prompts
+
+
+def averaged(prompts: Sequence[DecomposedPrompt]) -> DecomposedPrompt:
+    """Return a prompt of its own with the shared prompt of several and the means of their factors."""
+    made = copy.deepcopy(prompts[0])
+    made.rows.data = torch.stack([prompt.rows.data for prompt in prompts]).mean(0)
+    made.columns.data = torch.stack([prompt.columns.data for prompt in prompts]).mean(0)
+    return made
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from softbridge.shapes import check
 
 COMMON = 5000  # Lester et al. (2021) sample from as many of the commonest tokens
 
-Init = Literal["vocabulary", "text", "labels", "random"]
+Init = Literal["vocabulary", "text", "labels", "random", "design"]
 
-Initialiser = Callable[..., torch.Tensor]  # (space, length, generator, *, scale), and `text` for the one of that name
+Initialiser = Callable[..., torch.Tensor]  # (space, length, generator, *, scale), and `text` for two of them
 
 
 class Begun(Protocol):
@@ -51,7 +51,7 @@ def require(kind: Begun) -> None:
 
 def begin(kind: Begun, space: Space, generator: torch.Generator) -> torch.Tensor:
     """Return the tokens `[P, H]` that a kind's `init`, `text` and `scale` ask for."""
-    extra = {"text": kind.text} if kind.init == "text" else {}
+    extra = {"text": kind.text} if kind.init in ("text", "design") else {}
     return INITIALISERS[kind.init](space, kind.length, generator, scale=kind.scale, **extra)
 
 
@@ -122,6 +122,23 @@ def text(
     ids = _token_ids(space, text, "the initialiser 'text'", "write text: with the words the prompt should start from")
     repeated = [ids[j % len(ids)] for j in range(length)]
     return _scaled(_rows(space, repeated), space, length, scale)
+
+
+def design(
+    space: Space, length: int, generator: torch.Generator, *, text: str | None = None, scale: float = 1.0
+) -> torch.Tensor:
+    """Take the embeddings of a designed text's tokens, as `text` does; a study's stage `design` finds the text.
+
+    Raises:
+        PromptError: when no text was designed, or as `text` does.
+    """
+    if text is None:
+        raise PromptError(
+            "init is 'design', and no text was designed",
+            "a recipe, whose stage design finds the text from the domains",
+            "run a recipe with prompt: {init: design}; or find a text with `softbridge design`, and write init: text",
+        )
+    return _from_text(space, length, generator, text=text, scale=scale)
 
 
 def labels(space: Space, length: int, generator: torch.Generator, *, scale: float = 1.0) -> torch.Tensor:
@@ -274,6 +291,8 @@ def _scaled(values: torch.Tensor, space: Space, length: int, scale: float) -> to
     return values * (scale * rms(space.table) / size)
 
 
+_from_text = text  # inside `design` the name is the text's own
+
 INITIALISERS: Mapping[str, Initialiser] = MappingProxyType(
-    {"vocabulary": vocabulary, "text": text, "labels": labels, "random": random}
+    {"vocabulary": vocabulary, "text": text, "labels": labels, "random": random, "design": design}
 )

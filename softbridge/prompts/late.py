@@ -63,7 +63,7 @@ class Late:
 
     name: ClassVar[str] = "late"
     makes: ClassVar[frozenset[str]] = frozenset({"tokens", "block"})
-    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 0.03})
     reference: ClassVar[str] = (
         "Liu, Sun, Huang, Qiu. Late Prompt Tuning: A Late Prompt Could Be Better Than Many Prompts. "
         "Findings of EMNLP 2022."

@@ -91,7 +91,7 @@ class Prefix:
 
     name: ClassVar[str] = "prefix"
     makes: ClassVar[frozenset[str]] = frozenset({"keys", "values"})
-    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    plan: ClassVar[Mapping[str, Any]] = MappingProxyType({"learning_rate": 0.03})
     reference: ClassVar[str] = (
         "Li, Liang. Prefix-Tuning: Optimizing Continuous Prompts for Generation. ACL-IJCNLP 2021."
     )

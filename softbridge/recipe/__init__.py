@@ -2,8 +2,8 @@
 
 from softbridge.recipe.citing import citations
 from softbridge.recipe.explaining import explain
-from softbridge.recipe.reading import read
+from softbridge.recipe.reading import read, resume
 from softbridge.recipe.schema import Arm, Recipe, Training
 from softbridge.recipe.shelf import find, heading, shelf
 
-__all__ = ["Arm", "Recipe", "Training", "citations", "explain", "find", "heading", "read", "shelf"]
+__all__ = ["Arm", "Recipe", "Training", "citations", "explain", "find", "heading", "read", "resume", "shelf"]

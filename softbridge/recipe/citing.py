@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from softbridge.assets.table import ASSETS
+from softbridge.domains.terms import BERTOPIC, FIGHTIN_WORDS
 from softbridge.recipe.schema import Recipe
 
 
@@ -26,6 +27,9 @@ def citations(recipe: Recipe) -> dict[str, list[str]]:
 
 def _cited(recipe: Recipe) -> Iterator[tuple[str, str]]:
     yield f"the prompt {recipe.prompt.name}", recipe.prompt.bibtex
+    if recipe.design:
+        yield "the design of the prompt's text", FIGHTIN_WORDS
+        yield "the design of the prompt's text", BERTOPIC
     for arm in recipe.arms.values():
         yield f"the bridge {arm.bridge.name}", arm.bridge.bibtex
     names = [recipe.backbone.name, *(domain.data for domain in [*recipe.sources.values(), *recipe.targets.values()])]

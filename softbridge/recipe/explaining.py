@@ -25,6 +25,7 @@ def explain(recipe: Recipe) -> str:
         f"{kind} {recipe.backbone.name}, frozen; texts are cut to {recipe.backbone.max_length} tokens",
         f"prompt {recipe.prompt.name} of {recipe.prompt.length} tokens ({settings}); one member per seed: "
         + ", ".join(map(str, recipe.seeds)),
+        *_designed(recipe),
         *_read_sources(recipe),
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
         f"on each target: {' and, once more, '.join(_rows(one.shots) for one in recipe.by_shots())} to train on, "
@@ -33,6 +34,17 @@ def explain(recipe: Recipe) -> str:
         f"validation chooses the checkpoint by {recipe.training.target.choose_by}; test is touched once",
     ]
     return "\n".join(lines)
+
+
+def _designed(recipe: Recipe) -> list[str]:
+    design = recipe.design
+    if design is None:
+        return []
+    background = f"the background {design.background}" if design.background else "each other"
+    return [
+        f"design: terms of the domains, held against {background}, become {design.candidates} candidates; "
+        f"each seed starts from its best by {design.choose_by}"
+    ]
 
 
 def _read_sources(recipe: Recipe) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from softbridge.assets.table import ASSETS
+from softbridge.assets.table import entry as asset_of
 from softbridge.backbones.base import BackboneSpec
 from softbridge.backbones.table import BACKBONES, kind_of, refusal, unfit
 from softbridge.batch import MASK
@@ -21,7 +21,7 @@ Problem = tuple[Steps, str, str]
 
 def told(spec: BackboneSpec) -> str | None:
     """Return the kind that the catalogue or a folder's own files speak for; None where only the hub knows."""
-    entry, file = ASSETS.get(spec.name), Path(spec.name) / "config.json"
+    entry, file = asset_of(spec.name), Path(spec.name) / "config.json"
     if entry is not None:
         return entry.backbone
     try:

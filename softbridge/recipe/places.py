@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from softbridge.assets.table import ASSETS
+from softbridge.assets.table import ALIASES, ASSETS
 from softbridge.errors import nearest
 from softbridge.recipe.document import Document, Steps
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
+# Names of the hub's early days, which papers still use, and the ids that they stand for.
+RENAMED: Mapping[str, str] = {
+    **{
+        name: f"google-bert/{name}"
+        for name in ("bert-base-chinese", "bert-base-uncased", "bert-base-multilingual-cased")
+    },
+    **{name: f"FacebookAI/{name}" for name in ("roberta-base", "roberta-large", "xlm-roberta-base")},
+    **{name: f"openai-community/{name}" for name in ("gpt2", "gpt2-medium")},
+    **{name: f"google-t5/{name}" for name in ("t5-small", "t5-base", "t5-large")},
+    "distilbert-base-uncased": "distilbert/distilbert-base-uncased",
+}
+
 
 def model(name: str, folder: Path, path: Steps, document: Document) -> str:
     """Return a backbone's name, a folder beside the recipe as an absolute path; note one that cannot be found."""
     models = [entry for entry, asset in ASSETS.items() if asset.kind == "model"]
-    if name in models:
-        return name
+    if ALIASES.get(name, name) in models:
+        return ALIASES.get(name, name)  # one name for one model, so that its stages and cards are the same
     found = _beside(name, folder)
     if found is not None and found.is_dir():
         return str(found)
+    if name in RENAMED:
+        return RENAMED[name]
     if not HUB_ID.fullmatch(name):
         seen = f"'{name}' is no model of the catalogue, no folder, and no hub id{nearest(name, models)}"
         document.note(path, seen, f"write one of: {', '.join(models)}, or a folder, or org/name")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from softbridge.backbones.base import BackboneSpec
 from softbridge.bridges.table import BRIDGES
+from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.errors import RecipeError
@@ -40,6 +42,7 @@ class Keys:
     validation_shots: int | None = None
     training: Section = field(default_factory=dict)
     source_backbone: Section = field(default_factory=dict)
+    design: Section | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,24 @@ def read(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     return typed(document, file.parent)
 
 
+def resume(resolved: Mapping[str, Any], where: str) -> Recipe:
+    """Return the recipe that a record keeps.
+
+    Arguments:
+        resolved: what `Recipe.resolved` returned, also in an older version: what it lacks takes its default.
+        where: what the messages call it.
+
+    Raises:
+        RecipeError: when this version cannot run it.
+
+    Example:
+        >>> recipe = read("quickstart")
+        >>> resume(recipe.resolved(), "a record") == recipe
+        True
+    """
+    return typed(parse(json.dumps(resolved, ensure_ascii=False), where), Path())  # JSON is YAML
+
+
 def typed(document: Document, folder: Path) -> Recipe:
     """Return the recipe that a document holds.
 
@@ -122,6 +143,7 @@ def typed(document: Document, folder: Path) -> Recipe:
         "validation_shots": top.validation_shots,
         "training": training,
         "arms": arms,
+        "design": sections.design(top.design, prompt),
     }
     checks.check(parts, document)
     document.stop()
@@ -147,6 +169,18 @@ class _Sections:
         kind = self.choice(PROMPTS, values.get("kind", "soft"), "prompt", ("prompt", "kind"))
         own = {key: value for key, value in values.items() if key != "kind"}
         return self.made(kind, own, ("prompt",), ["kind"]) if kind else None
+
+    def design(self, values: Section | None, prompt: PromptKind | None) -> Design | None:
+        """Return how the first text is found, where the prompt starts from a designed one."""
+        starts = getattr(prompt, "init", "") == "design"
+        if values is not None and prompt and not starts:
+            self.document.note(("design",), "finds a text that no prompt starts from", "write prompt: {init: design}")
+        given = valid(Design, values or {}, ("design",), self.document)
+        if given.get("background"):
+            stands = ("design", "background")
+            given["background"] = places.data(given["background"], self.folder, stands, self.document)
+        made = built(Design, given, ("design",), self.document)
+        return made if starts else None
 
     def domains(self, section: str, values: dict[str, Section]) -> dict[str, Domain | None]:
         return {name: self.domain((section, name), own) for name, own in values.items()}

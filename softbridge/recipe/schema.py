@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from softbridge.backbones.base import BackboneSpec
 from softbridge.bridges.base import Bridge
+from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
@@ -93,6 +94,7 @@ class Recipe:
         training: the plans.
         arms: the ways to the target by name.
         every_shots: the values of `shots` that the study is run with, where there are several.
+        design: how the text is found that prompts start from, where `prompt` has `init: design`.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Recipe:
     arms: Mapping[str, Arm]
     source_backbone: BackboneSpec | None = None
     every_shots: tuple[int | None, ...] = ()
+    design: Design | None = None
 
     def by_shots(self) -> list[Recipe]:
         """Return the recipes of one value of `shots` each: what they leave behind is what each alone would leave."""
@@ -120,6 +123,7 @@ class Recipe:
             "backbone": plain(self.backbone),
             **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
+            **({"design": plain(self.design)} if self.design else {}),
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},
             "shots": list(self.every_shots) or self.shots,

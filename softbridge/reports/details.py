@@ -10,7 +10,7 @@ from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, number, plu
 from softbridge.reports.statistics import bootstrap, spread
 from softbridge.reports.studies import METRICS, Study
 
-STAGES = {"pretrain": "pretraining", "extract": "source", "adapt": "target"}
+STAGES = {"pretrain": "pretraining", "extract": "source", "joint": "sources together", "adapt": "target"}
 
 
 def differences(study: Study, metric: str = "accuracy") -> Grid | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from softbridge.records import read
+from softbridge.records import likeness, read
 from softbridge.records.store import write_whole
 from softbridge.reports import heatmap, html, latex, tables
 
@@ -50,7 +50,7 @@ def write(folders: Sequence[Path], out: Path, figures: bool = False) -> Report:
     write_whole(report.csv, tables.comma_separated(records))
     write_whole(report.markdown, tables.markdown(records))
     write_whole(report.latex, latex.latex(records))
-    parts = html.parts(records)
+    parts = html.parts(records, likeness.found(folders))
     write_whole(report.html, html.render(parts))
     for part in parts if report.figures else ():
         for drawing in (*html.drawn(part), *heatmap.drawings(part["study"])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from softbridge.errors import PromptError
 from softbridge.prompts import files
 from softbridge.prompts.card import Card
 from softbridge.prompts.files import SavedPrompt
-from softbridge.similarity.geometry import SIMILARITIES
+from softbridge.similarity.table import MEASURES
 
 
 def likeness(prompts: Sequence[SavedPrompt], by: str) -> np.ndarray:
@@ -20,12 +21,55 @@ def likeness(prompts: Sequence[SavedPrompt], by: str) -> np.ndarray:
 
     Arguments:
         prompts: N saved prompts of one backbone.
-        by: a name of `SIMILARITIES`.
+        by: a name of `MEASURES`.
 
     Raises:
-        PromptError: when they belong to different backbones.
+        PromptError: when they belong to different backbones, or the measure reads what no saved prompt holds.
     """
-    measure = look_up(SIMILARITIES, by, "similarity")
+    measure = look_up(MEASURES, by, "similarity")
+    views = VIEWS[measure.reads](prompts)
+    return np.array([[float(measure.compare(a, b)) for b in views] for a in views])
+
+
+def vectors(prompts: Sequence[SavedPrompt]) -> list[Any]:
+    """Return each prompt's vectors."""
+    one_backbone(prompts)
+    return [prompt.injection.vectors()[0] for prompt in prompts]
+
+
+def neurons(prompts: Sequence[SavedPrompt]) -> list[Any]:
+    """Return the neurons that each prompt switches on in its backbone, which is loaded for it."""
+    from softbridge.backbones.neurons import neurons as switched  # here, because models take seconds to import
+    from softbridge.study.materials import load_backbone
+    from softbridge.study.predicting import spec_of
+
+    one_backbone(prompts)
+    backbone = load_backbone(spec_of(prompts[0].card))
+    words = next((list(prompt.card.verbalizer.values()) for prompt in prompts if prompt.card.verbalizer), [])
+    if words:
+        backbone.bind(words)
+    return [switched(backbone, prompt.injection) for prompt in prompts]
+
+
+def gradients(prompts: Sequence[SavedPrompt]) -> list[Any]:
+    """Refuse: gradients are of labelled rows."""
+    raise PromptError(
+        "the measure compares gradients of labelled rows, and saved prompts hold no rows",
+        "a recipe that names the target's and the sources' rows",
+        "softbridge rank TARGET --recipe RECIPE, or choose another measure: `softbridge ls similarities`",
+    )
+
+
+def classes(prompts: Sequence[SavedPrompt]) -> list[Any]:
+    """Return the classes that each prompt was trained with."""
+    return [list(prompt.card.verbalizer) for prompt in prompts]
+
+
+VIEWS = {"vectors": vectors, "neurons": neurons, "gradients": gradients, "classes": classes}
+
+
+def one_backbone(prompts: Sequence[SavedPrompt]) -> None:
+    """Refuse prompts of different backbones."""
     backbones = sorted({prompt.card.backbone for prompt in prompts})
     if len(backbones) > 1:
         raise PromptError(
@@ -33,8 +77,6 @@ def likeness(prompts: Sequence[SavedPrompt], by: str) -> np.ndarray:
             "prompts of one backbone: numbers of different embedding spaces cannot be compared",
             "compare those of each backbone apart",
         )
-    vectors = [prompt.injection.vectors()[0] for prompt in prompts]
-    return np.array([[float(measure(a, b)) for b in vectors] for a in vectors])
 
 
 def different_starts(cards: Sequence[Card]) -> str | None:

@@ -83,8 +83,8 @@ def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
     if materials.accelerator.is_main_process:
         for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
             save(materials, lesson, seed, member, crossing)
-            if lesson.kind == "extract":
-                save_series(snapshots_file(stage, seed), member.looks)
+            if kept := member.looks if lesson.kind == "extract" else member.looks[:1]:  # the first is the start
+                save_series(snapshots_file(stage, seed), kept)
         stage.finish(result)
     materials.accelerator.wait_for_everyone()
     speed = f", {seen / seconds:.0f} rows/s" if seen else ""
@@ -146,6 +146,7 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
         "kind": lesson.kind,
         "domain": lesson.domain.name,
         "members": members,
+        **({"joint": lesson.crossings[0].joint} if lesson.crossings[0].joint else {}),
     }
 
 

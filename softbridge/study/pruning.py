@@ -14,12 +14,11 @@ from softbridge.batch import Rows
 from softbridge.engine.loop import Judge, Member, Trained, Training
 from softbridge.engine.plan import Plan
 from softbridge.errors import PromptError
-from softbridge.evaluation.evaluator import cut, pass_positions
 from softbridge.injection import Injection
-from softbridge.losses.supervised import cross_entropy
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.headed import HeadedPrompt
 from softbridge.prompts.pruning import Prune, PrunedPrompt, importance
+from softbridge.study.gradients import row_gradients
 
 CAN_STAND = {"tokens", "head", "head_bias"}
 
@@ -134,18 +133,10 @@ def measured(backbone: Backbone, prompt: Injection, rows: Rows, pieces: int) -> 
     """
     if not len(rows):
         raise PromptError("there are no rows to measure a prompt on", "at least one", "give the training rows")
-    prompt, total = prompt.each(lambda part: part.to(backbone.device)), torch.zeros(())
     assert prompt.tokens is not None
-    for group in cut([len(ids) + prompt.slots for ids in rows.ids], pass_positions(backbone.device)):
-        batch = backbone.batch(rows.take(group))
-        entering = prompt.pick(torch.zeros(len(group), dtype=torch.long, device=backbone.device))
-        assert entering.tokens is not None
-        # Each row has a copy of its own, so one backward pass gives every row's gradient apart.
-        copies = entering.tokens.detach().requires_grad_()
-        losses = cross_entropy(backbone.score(batch, replace(entering, tokens=copies)), batch.labels)
-        (gradients,) = torch.autograd.grad(losses.sum(), copies)
-        share = len(group) / len(rows)
-        total = total + share * importance(prompt.tokens[0], gradients, pieces).cpu()
+    tokens, total = prompt.tokens[0].to(backbone.device), torch.zeros(())
+    for gradients in row_gradients(backbone, prompt, rows):
+        total = total + len(gradients) / len(rows) * importance(tokens, gradients, pieces).cpu()
     return total
 
 

@@ -41,6 +41,11 @@ class Cell:
     tested: dict[str, Any]
     sources: Mapping[str, dict[str, Any]]
 
+    @property
+    def before(self) -> list[dict[str, Any]]:
+        """Return the results of the stages before the target: the sources', and one of the bridge's own."""
+        return [*self.sources.values(), *([self.adapted["joint"]] if "joint" in self.adapted else [])]
+
 
 def record(materials: Materials, cell: Cell, out: Path) -> Record:
     """Return the cell's record, and append it to the study's where it is new."""
@@ -57,19 +62,19 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         | ({"family": cell.arm.family} if cell.arm.family else {}),
         sources=list(cell.sources),
         backbone=materials.backbone.describe(),
-        prompt={"kind": recipe.prompt.name, "length": recipe.prompt.length, "parameters": cell.adapted["parameters"]},
+        prompt={
+            "kind": recipe.prompt.name,
+            "length": recipe.prompt.length,
+            "parameters": cell.adapted["parameters"],
+            **({"texts": {str(seed): text for seed, text in materials.texts.items()}} if materials.texts else {}),
+        },
         budget=budget(materials, cell),
         chosen_by={"split": "validation", "metric": cell.plan.choose_by},
         data={
             "source": {name: data_facts(materials.sources[name], None) for name in cell.sources},
             "target": data_facts(materials.targets[cell.target], cell.adapted),
         },
-        losses=[
-            line
-            for result in (*cell.sources.values(), cell.adapted)
-            if result["rows_seen"]
-            for line in loss_facts(result)
-        ],
+        losses=[line for result in (*cell.before, cell.adapted) if result["rows_seen"] for line in loss_facts(result)],
         members=[member_facts(cell, i, out) for i in range(len(cell.adapted["members"]))],
         cost=cost(cell),
         provenance=cell.tested["provenance"],
@@ -81,12 +86,12 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
 
 def budget(materials: Materials, cell: Cell) -> dict[str, int]:
     """Return the steps that the arm's prompts were given, on sources and target."""
-    steps = materials.recipe.training.source.steps if cell.sources else 0
+    steps = materials.recipe.training.source.steps
     return {
-        "source_steps": steps * len(cell.sources),
+        "source_steps": steps * len(cell.before),
         "target_steps": cell.plan.steps if cell.arm.bridge.trains else 0,
         "batch": cell.plan.batch,
-        "rows_seen": cell.adapted["rows_seen"] + sum(result["rows_seen"] for result in cell.sources.values()),
+        "rows_seen": cell.adapted["rows_seen"] + sum(result["rows_seen"] for result in cell.before),
     }
 
 

@@ -5,14 +5,15 @@ All of the work goes through stages, so that arms which ask for the same share i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import concatenate_datasets
 
-from softbridge.bridges.base import Shore
+from softbridge.bridges.base import Joined, Pupil, Shore, Together
 from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.spot import Spot
 from softbridge.bridges.vocabularies import Pair, shared_words
@@ -25,8 +26,10 @@ from softbridge.prompts.bank import Bank
 from softbridge.prompts.held import HeldPrompt
 from softbridge.prompts.series import load_series
 from softbridge.recipe import Arm
+from softbridge.recipe.schema import plain
 from softbridge.seeding import derive, generator
 from softbridge.study.fitting import match, tune
+from softbridge.study.joint import Course, attend, learned
 from softbridge.study.learning import Lesson, learn, prompt_folder, snapshots_file
 from softbridge.study.materials import Materials
 
@@ -61,6 +64,7 @@ class Shores:
             losses=lambda prompts: self.losses(prompts, seed),
             adapted=lambda name: self.adapted(name, seed),
             mixture=lambda names: self.mixture(names, seed),
+            together=lambda way: self.together(way, seed),
             **({} if self.study.home is self.study else self.abroad(seed)),
         )
 
@@ -125,6 +129,33 @@ class Shores:
         lesson = Lesson(stage, "extract", domain, study.recipe.seeds, lambda: study.begin(domain), plan)
         learn(study.materials, lesson, study.watcher)
         return files.load(prompt_folder(stage, seed, "best")).injection
+
+    def together(self, way: Together, seed: int) -> Joined:
+        """Return prompts that learned together from all sources of the arm, one a source, with the sources' plan."""
+        study, materials, plan = self.study, self.study.materials, self.study.recipe.training.source
+        domains = [materials.sources[name] for name in sorted(self.names)]
+        taught = [study.extraction(domain.name) for domain in domains]
+        bridge = {"name": self.arm.bridge.name, **plain(self.arm.bridge)}
+        facts = {"domains": [stage.digest for stage in taught], "plan": asdict(plan), "bridge": bridge}
+
+        def gather(s: int) -> Mapping[str, Pupil]:
+            folders = [prompt_folder(stage, s, "best") for stage in taught]
+            teachers = {d.name: files.load(f).injection for d, f in zip(domains, folders, strict=True)}
+            return way.gather(study.fresh(domains[0], s).bake(), teachers, generator(s, "together"))
+
+        stage = study.stage(f"share-{'+'.join(sorted(self.names))}", facts)
+        rows = cache(lambda: [materials.few(domain, seed, None, None) for domain in domains])
+        course = Course(stage, domains, study.recipe.seeds, gather, lambda s: rows(), plan, way.sampling, way.cap)
+        return joined(course, attend(materials, course, study.watcher), seed)
+
+
+def joined(course: Course, result: dict[str, Any], seed: int) -> Joined:
+    """Return what one seed's prompts came to in a finished course."""
+    prompts = {name: pupil.prompt for name, pupil in learned(course, seed).items()}
+    member = next(member for member in result["members"] if member["seed"] == seed)
+    losses = {look["step"]: look["validation"]["loss"] for look in member["history"]}
+    best = member["best_step"]
+    return Joined(prompts, result, f"validation loss {losses[0]:.3f}, at step {best} {losses[best]:.3f}")
 
 
 def paired(there: Materials, here: Materials) -> Pair:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from accelerate import Accelerator
+from filelock import FileLock, Timeout
+
+from softbridge.errors import StudyError
 
 
 def digest(facts: Any) -> str:
@@ -62,6 +69,25 @@ class Stage:
         draft.write_text(json.dumps(result, indent=1, ensure_ascii=False), encoding="utf-8")
         draft.replace(self.folder / "result.json")
         (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Work in a study's folder, made where it is not there, while no other run does.
+
+    Raises:
+        StudyError: when another run works in it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        if Accelerator().is_main_process:
+            lock.acquire(timeout=0)
+        yield
+    except Timeout as error:
+        raise StudyError(f"another run works in {out}", "one run at a time", "wait for it, or choose --out") from error
+    finally:
+        lock.release()
 
 
 def slug(text: str) -> str:

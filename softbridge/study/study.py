@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
-from softbridge.errors import BackboneError, StudyError
+from softbridge.errors import BackboneError
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.headed import headed
 from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
+from softbridge.study import designing
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
 from softbridge.study.shores import Shores
-from softbridge.study.stages import Stage
+from softbridge.study.stages import Stage, alone_in
 from softbridge.study.testing import touch_test
 from softbridge.study.watching import Watcher
 
@@ -80,6 +80,9 @@ class Study:
         self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
+        self.designing = self.design_stage() if recipe.design else None
+        if self.designing:
+            self.common = {**self.common, "design": self.designing.digest}
         # Sources of another model are a study of their own in the same folder: the same recipe, on that model.
         there = (
             replace(recipe, backbone=recipe.source_backbone, source_backbone=None) if recipe.source_backbone else None
@@ -89,6 +92,24 @@ class Study:
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
         """Return a stage of this study."""
         return Stage(self.out / "stages", name, {"common": self.common, **facts})
+
+    def design_stage(self) -> Stage:
+        """Return the stage that finds the text each seed starts from."""
+        recipe, held = self.recipe, self.materials
+        self.background = designing.opened_background(recipe.design) if recipe.design else None
+        facts = {
+            "design": plain(recipe.design),
+            "domains": [domain_facts(domain) for domain in (*held.sources.values(), *held.targets.values())],
+            "background": self.background.fingerprint if self.background else None,
+            "shots": recipe.validation_shots,
+        }
+        return self.stage("design", facts)
+
+    def design(self) -> None:
+        """Find the text that each seed starts from, where the recipe asks for it."""
+        if self.designing and not self.materials.texts:
+            found = designing.carry_out(self.materials, self.designing, self.background, self.watcher)
+            self.materials.texts = {int(seed): text for seed, text in found["texts"].items()}
 
     def extraction(self, source: str) -> Stage:
         """Return the stage of one source on this study's own model."""
@@ -107,8 +128,9 @@ class Study:
 
     def fresh(self, domain: OpenDomain, seed: int) -> PromptModule:
         """Return a new prompt: the same for one seed in every arm and domain."""
+        self.design()
         space, draw = self.materials.space(domain), generator(seed, "init")
-        return headed(self.recipe.prompt.build(space, draw), space, draw)
+        return headed(self.materials.kind(seed).build(space, draw), space, draw)
 
     def budget(self, target: str, arm: Arm) -> Plan:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
@@ -217,17 +239,10 @@ def run(recipe: Recipe, out: Path, console: Console | None = None) -> StudyResul
     Raises:
         StudyError: when another run works in the folder.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
+    with alone_in(out):
         if Accelerator().is_main_process:
-            lock.acquire(timeout=0)
             recipe.write(out / "recipe.yaml")
         return StudyResult(out, [r for one in recipe.by_shots() for r in Study(one, out, console).run().records])
-    except Timeout as error:
-        raise StudyError(f"another run works in {out}", "one run at a time", "wait for it, or choose --out") from error
-    finally:
-        lock.release()
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
@@ -241,6 +256,8 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
     for study in (Study(one, out) for one in recipe.by_shots()):
+        for designer in {id(s): s.designing for s in (study.home, study) if s.designing}.values():
+            add(designer, None, 0, "candidates scored on validation rows")
         for source in study.needed():
             add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
         for target, arm in study.cells():

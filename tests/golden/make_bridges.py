@@ -141,6 +141,33 @@ def abroad(draw):
     }
 
 
+def product(base, rows, columns):
+    """Return `P o (u v^T)`."""
+    return [[x * u * v for x, v in zip(row, columns, strict=True)] for row, u in zip(base, rows, strict=True)]
+
+
+def multitask(draw):
+    """Return the case of MPT: two tasks' products of one prompt, the mean one, and one row's distillation."""
+
+    def vector(size):
+        return [round(draw.gauss(1, 0.3), 3) for _ in range(size)]
+
+    base, rows, columns = [vector(6) for _ in range(4)], [vector(4), vector(4)], [vector(6), vector(6)]
+    means = [[(a + b) / 2 for a, b in zip(*pair, strict=True)] for pair in (rows, columns)]
+    told, said, theirs, ours = vector(3), vector(3), vector(6), vector(6)
+    far = sum((a - b) ** 2 for a, b in zip(theirs, ours, strict=True)) / dot(theirs, theirs)
+    return {
+        "base": base,
+        "rows": rows,
+        "columns": columns,
+        "products": [product(base, *pair) for pair in zip(rows, columns, strict=True)],
+        "start": product(base, *means),
+        "scores": [told, said],
+        "states": [theirs, ours],
+        "term": 0.9 * (divergence(told, said) + far),
+    }
+
+
 def sums(sources, fresh, target):
     """Return where the bridges that sum prompts start."""
     minus = [weighted([prompt, fresh], [1, -1]) for prompt in sources.values()]
@@ -187,6 +214,7 @@ def main():
     case["attempt"] = query | {"weights": attention(text, list(sources.values()), down, up, gain, shift, heat)}
     case["divergence"] = {"teacher": text[0], "student": text[1], "value": divergence(text[0], text[1])}
     case["abroad"] = abroad(draw)
+    case["mpt"] = multitask(draw)
     Path(__file__).with_name("bridges.json").write_text(json.dumps(case) + "\n", encoding="utf-8")
 
 

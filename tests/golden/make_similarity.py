@@ -1,4 +1,4 @@
-"""Make similarity.json: SPoT's two prompt similarities by plain loops over their definitions.
+"""Make similarity.json and likeness.json: the measures of similarity by plain loops over their definitions.
 
 Run: python tests/golden/make_similarity.py
 It imports nothing of softbridge, so that the numbers are a second opinion.
@@ -41,6 +41,29 @@ def others(a, b):
     return found
 
 
+def overlap(a, b):
+    """Return how alike the sets of neurons are that are on in two lists of layers."""
+    ours, theirs = ({(k, f) for k, layer in enumerate(x) for f, v in enumerate(layer) if v > 0} for x in (a, b))
+    return len(ours & theirs) / math.sqrt(len(ours) * len(theirs))
+
+
+def over_rows(rows, power):
+    """Return the mean over rows of each element of a gradient to a power."""
+    flat = [[x**power for token in row for x in token] for row in rows]
+    return mean(flat)
+
+
+def gradients(a, b):
+    """Return the measures of two domains' gradients, given row by row."""
+    ours, theirs = over_rows(a, 2), over_rows(b, 2)
+    shares = [(x / (x + y), y / (x + y)) for x, y in zip(ours, theirs, strict=True)]
+    return {
+        "gradient_cosine": cosine(over_rows(a, 1), over_rows(b, 1)),
+        "fisher_cosine": cosine(ours, theirs),
+        "task2vec_cosine": cosine(*zip(*shares, strict=True)),
+    }
+
+
 def prompt(draw, length, width, shift):
     """Return a prompt of rounded numbers, which JSON keeps exactly."""
     return [[round(draw.gauss(shift, 1.0), 3) for _ in range(width)] for _ in range(length)]
@@ -55,6 +78,12 @@ def main():
         expected = {"cosine_of_means": cosine(mean(a), mean(b)), "per_token_cosine": per_token(a, b), **others(a, b)}
         cases.append({"a": a, "b": b, **expected})
     Path(__file__).with_name("similarity.json").write_text(json.dumps(cases) + "\n", encoding="utf-8")
+    views = []
+    for layers, neurons, rows, more in [(1, 4, 1, 1), (2, 9, 3, 5), (6, 16, 8, 2)]:
+        on = [prompt(draw, layers, neurons, 0.3) for _ in range(2)]
+        moved = [[prompt(draw, 3, 4, shift) for _ in range(n)] for n, shift in ((rows, 0.2), (more, 0.0))]
+        views.append({"neurons": on, "neuron_overlap": overlap(*on), "gradients": moved, **gradients(*moved)})
+    Path(__file__).with_name("likeness.json").write_text(json.dumps(views) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

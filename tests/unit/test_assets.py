@@ -12,10 +12,11 @@ import sys
 import tarfile
 import zipfile
 
+import pyarrow.parquet
 import pytest
 
 from softbridge import assets
-from softbridge.assets import cache, convert, download, store, unpack
+from softbridge.assets import cache, convert, download, store, table, unpack
 from softbridge.assets.table import ASSETS, Asset
 from softbridge.errors import AssetError, SoftbridgeError
 
@@ -138,6 +139,7 @@ def test_every_entry_is_pinned_and_told():
         "vader/products",
         "vader/news",
         "vader/tweets",
+        "zh/reviews",
     ]
     for name, asset in ASSETS.items():
         assert asset.name == name
@@ -146,6 +148,25 @@ def test_every_entry_is_pinned_and_told():
         assert asset.licence
         assert asset.form in convert.CONVERTERS
         assert asset.hub_id is None or len(bytes.fromhex(asset.revision)) == 20
+
+
+def test_an_alias_is_the_same_asset_under_another_name():
+    assert table.entry("e5-small-multilingual") is ASSETS["e5-small"]
+    assert assets.describe("e5-small-multilingual") == assets.describe("e5-small")
+    assert not set(table.ALIASES) & set(ASSETS)
+    assert table.entry("e5-smal") is None
+
+
+def test_texts_of_one_file_a_class_become_rows(tmp_path):
+    (tmp_path / "neg.txt").write_bytes("\ufeff很差\r\n\n很差 \n坏\u2028了".encode())
+    (tmp_path / "pos.txt").write_bytes("不错".encode())
+    convert.CONVERTERS["two_files"](tmp_path, tmp_path)
+    rows = pyarrow.parquet.read_table(tmp_path / "data.parquet").to_pylist()
+    assert [(row["text"], row["label"]) for row in rows] == [
+        ("很差", "negative"),
+        ("坏\u2028了", "negative"),
+        ("不错", "positive"),
+    ]
 
 
 def test_a_wrong_name_is_answered_with_the_nearest():

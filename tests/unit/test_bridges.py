@@ -9,7 +9,7 @@ import torch
 
 from softbridge.backbones.mixing import attend
 from softbridge.bridges.arithmetic import Arithmetic
-from softbridge.bridges.base import Bridge, Crossing, Shore
+from softbridge.bridges.base import Bridge, Crossing, Joined, Shore
 from softbridge.bridges.grouped import Grouped, likeness
 from softbridge.bridges.mixtures import MixedPrompt
 from softbridge.bridges.none import NoPrompt
@@ -64,6 +64,10 @@ def shore(sources=("movies",), target=None, seed=0, models=1):
     def mixture(names):
         return one(torch.stack([prompts[name].tokens[0] for name in names]).mean(0))
 
+    def together(way):
+        pupils = way.gather(one(draw(100)), prompts, torch.Generator().manual_seed(seed))
+        return Joined({name: pupil.prompt for name, pupil in pupils.items()}, {})
+
     return Shore(
         prompts,
         prompts,
@@ -75,6 +79,7 @@ def shore(sources=("movies",), target=None, seed=0, models=1):
         losses=lambda starts: [float(abs(start.tokens.mean() - 0.2)) for start in starts],
         adapted=lambda name: (prompts[name].each(lambda part: part + 1), LOSSES[name]),
         mixture=mixture,
+        together=together,
         **(two_models(prompts) if models == 2 else {}),
     )
 

@@ -21,7 +21,7 @@ from softbridge.errors import BackboneError
 from softbridge.injection import Injection
 from softbridge.prompts.card import Card
 from softbridge.prompts.files import save
-from softbridge.recipe import find, read
+from softbridge.recipe import find, read, shelf
 
 COMMANDS = typer.main.get_command(app).commands
 LEAVES = {(name,): command for name, command in COMMANDS.items() if name != "assets"} | {
@@ -104,8 +104,8 @@ def test_the_package_runs_as_a_module():
 
 def test_all_the_verbs_are_there():
     assert (
-        " ".join(COMMANDS)
-        == "ls show cp check plan run resume report cite inspect predict generate import similar rank assets"
+        " ".join(COMMANDS) == "ls show cp new check plan run resume report reproduce cite design inspect predict "
+        "generate import similar rank prompts push pull assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
@@ -139,7 +139,7 @@ def test_an_error_keeps_its_three_parts(call):
     assert said.out == ""
     assert said.err.splitlines() == [
         "error: there is no recipe named 'quickstrat' (did you mean 'quickstart'?)",
-        "  expected: one of: bridges, fdu_mtl, models, quickstart, quickstart_causal",
+        f"  expected: one of: {', '.join(shelf())}",
         "  to do: choose one of these names, or see `softbridge ls recipes`",
     ]
 

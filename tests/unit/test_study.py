@@ -179,6 +179,7 @@ EVERY = """
   snapshots: {bridge: snapshots, rank: 4, count: 2}
   intrinsic: {bridge: intrinsic}
   proximal: {bridge: proximal}
+  mpt: {bridge: mpt}
 """
 
 

@@ -1,0 +1,38 @@
+"""Each labelled row's own gradient at a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from softbridge.backbones.base import Backbone
+from softbridge.batch import Rows
+from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.injection import Injection
+from softbridge.losses.supervised import cross_entropy
+
+VIRTUAL = ("tokens", "keys", "values")
+
+
+def row_gradients(backbone: Backbone, prompt: Injection, rows: Rows) -> Iterator[torch.Tensor]:
+    """Yield `d(-log p(y | x)) / d vectors` of each row, in passes of similar length.
+
+    Arguments:
+        backbone: the frozen backbone, bound to the task's classes.
+        prompt: a baked prompt of one row, with virtual tokens.
+        rows: labelled rows.
+
+    Yields:
+        `[B, P, H]` on the backbone's device: by virtual token, as `Injection.vectors` has them.
+    """
+    prompt = prompt.each(lambda part: part.to(backbone.device))
+    for group in cut([len(ids) + prompt.slots for ids in rows.ids], pass_positions(backbone.device)):
+        batch = backbone.batch(rows.take(group))
+        entering = prompt.pick(torch.zeros(len(group), dtype=torch.long, device=backbone.device))
+        # Each row has a copy of its own, so one backward pass gives every row's gradient apart.
+        copies = {name: part.detach().requires_grad_() for name, part in entering.parts.items() if name in VIRTUAL}
+        scores = backbone.score(batch, Injection(**{**entering.parts, **copies}, block=entering.block))
+        losses = cross_entropy(scores, batch.labels)
+        found = torch.autograd.grad(losses.sum(), list(copies.values()))
+        yield Injection(**dict(zip(copies, found, strict=True)), block=0).vectors()
