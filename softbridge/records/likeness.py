@@ -69,6 +69,13 @@ def kept(folders: Iterable[Path]) -> list[Likeness]:
     return found
 
 
+def found(folders: Iterable[Path]) -> list[Likeness]:
+    """Return what was measured in folders of one study or of several; nothing where nothing was."""
+    patterns = (f"{FOLDER}/*.json", f"*/{FOLDER}/*.json")
+    files = {path.resolve(): None for folder in folders for p in patterns for path in sorted(Path(folder).glob(p))}
+    return [load(file) for file in files]
+
+
 def load(file: Path) -> Likeness:
     """Return what one file holds."""
     try:

@@ -16,6 +16,7 @@ from scipy.stats import rankdata
 
 from softbridge.records.likeness import Likeness
 from softbridge.records.record import Record
+from softbridge.reports.pooling import family
 from softbridge.reports.transfer import by_cell, combined
 
 LESS_IS_BETTER = ("loss", "calibration_error")
@@ -120,17 +121,17 @@ def gains(records: Sequence[Record], metric: str = "accuracy") -> dict[str, dict
         seeds = [sign * (score - scratch[cell]) for cell, score in sorted(scores.items())]
         found.setdefault(record.target, {})[record.sources[0]] = seeds
     if not found:
-        raise ValueError("no arm carries one named source: write {bridge: spot, source: NAME} for each")
+        raise ValueError("no arm carries one source alone: write {bridge: spot, each: true}")
     return found
 
 
 def alone(records: Sequence[Record]) -> list[Record]:
-    """Return the records of `spot` from one named source that is not the target's own data."""
+    """Return the records of `spot` from one source, named or one of each, that is not the target's own data."""
     return [
         record
         for record in records
         if record.bridge["name"] == "spot"
-        and record.recipe["arms"][record.arm].get("source")
+        and (family(record) or record.recipe["arms"][record.arm].get("source"))
         and record.data["source"][record.sources[0]]["fingerprint"] != record.data["target"]["fingerprint"]
     ]
 

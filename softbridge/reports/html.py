@@ -16,12 +16,12 @@ from markupsafe import Markup
 import softbridge
 from softbridge.losses.formulas import FORMULAS
 from softbridge.records import Record
+from softbridge.records.likeness import Likeness
 from softbridge.reports import details, figures, heatmap, likened, plots, shots, tables
 from softbridge.reports.across import ranking
 from softbridge.reports.drawing import Drawing
 from softbridge.reports.findings import findings, how_chosen, seeds_of
 from softbridge.reports.grid import listed
-from softbridge.reports.likened import Likeness
 from softbridge.reports.matrix import matrices
 from softbridge.reports.studies import METRICS, Study, gather, in_order
 from softbridge.reports.styles import Styles

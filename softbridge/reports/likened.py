@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
+from softbridge.records.likeness import Likeness
 from softbridge.reports.grid import Grid, Line, grid, number
 from softbridge.reports.matrix import Matrix
 from softbridge.reports.studies import Study
 
 Point = tuple[str, float, float]  # a source, its likeness to the target, and its gain
 Values = dict[str, dict[str, dict[str, float]]]  # measure -> target -> source -> likeness, the mean over seeds
-
-
-class Likeness(Protocol):
-    """What is kept of the likeness of each source to one target, by measures, a number a seed."""
-
-    recipe_digest: str
-    target: str
-    values: dict[str, dict[str, list[float]]]
 
 
 def of(study: Study, likenesses: Iterable[Likeness]) -> Values:

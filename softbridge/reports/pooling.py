@@ -37,6 +37,7 @@ def pooled(records: Sequence[Record]) -> Record:
     return replace(
         first,
         arm=str(family(first)),
+        bridge={key: value for key, value in first.bridge.items() if key != "family"},
         sources=sources,
         members=members,
         losses=mean_losses([loss for record in records for loss in record.losses]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from softbridge import whole
-from softbridge.records import read
+from softbridge.records import likeness, read
 from softbridge.reports import heatmap, html, latex, tables
 
 
@@ -50,7 +50,7 @@ def write(folders: Sequence[Path], out: Path, figures: bool = False) -> Report:
     whole.write(report.csv, tables.comma_separated(records))
     whole.write(report.markdown, tables.markdown(records))
     whole.write(report.latex, latex.latex(records))
-    parts = html.parts(records)
+    parts = html.parts(records, likeness.found(folders))
     whole.write(report.html, html.render(parts))
     for part in parts if report.figures else ():
         for drawing in (*html.drawn(part), *heatmap.drawings(part["study"])):

@@ -40,7 +40,7 @@ def liken(
 
     A target is never its own source. Prompts are compared as task embeddings: after a fixed number of steps from one
     start, of the source's plan and of the target's. Gradients are those of a fresh prompt, over the target's labelled
-    rows and up to 256 of the source's, so that nothing is trained for them.
+    rows and up to 256 of the source's, so that nothing is trained for them. Of several `shots` the first is used.
 
     Arguments:
         recipe: the recipe.
@@ -68,7 +68,7 @@ def liken(
             )
     for name in names:
         look_up(MEASURES, name, "similarity")
-    likening = Likening(Study(recipe, out, console))
+    likening = Likening(Study(recipe.by_shots()[0], out, console))
     found = [likening.likeness(target, names) for target in targets]
     for one in found:
         likeness.keep(out, one)

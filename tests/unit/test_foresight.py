@@ -133,7 +133,7 @@ def test_regret_falls_with_k_and_ends_at_nothing(near, k, data):
 
 
 def test_without_what_is_compared_there_is_no_judgement():
-    with pytest.raises(ValueError, match="no arm carries one named source"):
+    with pytest.raises(ValueError, match="no arm carries one source alone"):
         foresights([made("news")], [])
     with pytest.raises(ValueError, match="from scratch"):
         foresights([made("news", "films")], [])

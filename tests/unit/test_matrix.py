@@ -6,14 +6,16 @@ import json
 import math
 import random
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from softbridge.records import append
+from softbridge.records.likeness import Likeness, keep
 from softbridge.reports import heatmap, html, latex, likened, matrix, shots, tables, write
 from softbridge.reports.across import across, ranking
+from softbridge.reports.foresight import gains
 from softbridge.reports.statistics import bootstrap, critical_difference, friedman, holm, wilcoxon
 from softbridge.reports.studies import gather
 from tests.unit.test_records import record
@@ -71,13 +73,9 @@ def records(count=32, wobble=0.01):
     return found
 
 
-@dataclass
-class Said:
-    """Stand for what is kept of likeness."""
-
-    recipe_digest: str
-    target: str
-    values: dict
+def said(digest, target, values):
+    """Return a likeness as it is kept."""
+    return Likeness("matrix", digest, target, [0, 1], values, "2025-01-02T03:04:05+00:00", {})
 
 
 @pytest.fixture
@@ -170,7 +168,7 @@ def test_few_shot_curves_join_studies_that_differ_in_shots_alone():
 
 def test_likeness_beside_gain(study):
     values = {"cosine": {s: [0.1 * i, 0.3 * i] for i, s in enumerate(DOMAINS) if s != "books"}}
-    known = likened.of(study, [Said(study.digest, "books", values), Said("other", "films", values)])
+    known = likened.of(study, [said(study.digest, "books", values), said("other", "films", values)])
     assert known == {"cosine": {"books": {"films": 0.0, "toys": pytest.approx(0.4)}}}
     points = likened.points(matrix.matrices(study)[0], known["cosine"])
     assert [(s, close, round(gain, 6)) for s, close, gain in points["books"]] == [
@@ -178,9 +176,17 @@ def test_likeness_beside_gain(study):
         ("toys", pytest.approx(0.4), 0.01),
     ]
     assert all(math.isnan(value) for value in likened.correlation(points["books"])), "two sources show nothing"
-    text = html.page(records(), [Said(study.digest, "books", values)])
-    assert "Does likeness foretell the gain of spot?" in text
     assert "Does likeness" not in html.page(records())
+
+
+def test_likeness_that_lies_beside_the_records_is_on_the_page(study, tmp_path):
+    for one in records():
+        append(tmp_path / "records", one)
+    values = {"cosine": {s: [0.1 * i] for i, s in enumerate(DOMAINS) if s != "books"}}
+    keep(tmp_path, said(study.digest, "books", values))
+    text = write([tmp_path], tmp_path / "report").html.read_text()
+    assert "Does likeness foretell the gain of spot?" in text
+    assert gains(study.alone + study.records)["books"]["films"] == pytest.approx([0.06] * 3), "as foresight reads it"
 
 
 # --- statistics, against scipy and by hand -------------------------------------------------------------------------
