@@ -45,7 +45,8 @@ def table(records, likenesses, metric="accuracy"):
 def main(folders):
     """Print a table for each study and number of shots."""
     for folder in map(Path, folders):
-        records, likenesses = read([folder]), kept([folder])
+        records = read([folder])
+        likenesses = kept([folder]) if (folder / "likeness").is_dir() else []
         for shots in sorted({record.recipe["shots"] for record in records}):
             some = [record for record in records if record.recipe["shots"] == shots]
             for metric in ("accuracy", "loss"):
