@@ -91,7 +91,8 @@ def toy(tmp_path_factory):
     return recipe, folder / "one"
 
 
-@pytest.mark.parametrize("launcher", ["accelerate", pytest.param("torchrun", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["accelerate", "torchrun"])
 def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher):
     recipe, one = toy
     done = launch(launcher, "run", str(recipe), "--out", str(tmp_path / "two"))
@@ -128,6 +129,7 @@ def messages(done: subprocess.CompletedProcess) -> str:
     return done.stderr.partition("torch.distributed.elastic.multiprocessing")[0]
 
 
+@pytest.mark.slow
 def test_a_mistake_that_all_processes_see_is_told_once(toy, tmp_path):
     recipe = toy[0].with_name("wrong.yaml")
     recipe.write_text(toy[0].read_text().replace("shots: 8", "shots: 8000", 1))
