@@ -19,6 +19,7 @@ from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
+from softbridge.prompts.shelved import Shelved
 
 Budget = Literal["target", "combined"]
 
@@ -87,7 +88,7 @@ class Recipe:
         backbone: the frozen model.
         source_backbone: the frozen model of the sources, where that is another one.
         prompt: the kind of prompt, with its settings.
-        sources: the source domains by name.
+        sources: the source domains by name; a source may be prompts that were saved before.
         targets: the target domains by name.
         shots: labelled training rows per class on a target; None for all. The first of them, where there are several.
         validation_shots: labelled validation rows per class on a target; None for all.
@@ -101,7 +102,7 @@ class Recipe:
     seeds: tuple[int, ...]
     backbone: BackboneSpec
     prompt: PromptKind
-    sources: Mapping[str, Domain]
+    sources: Mapping[str, Domain | Shelved]
     targets: Mapping[str, Domain]
     shots: int | None
     validation_shots: int | None
