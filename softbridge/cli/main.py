@@ -12,6 +12,7 @@ import typer
 from softbridge import __version__
 from softbridge.cli import (
     assets,
+    baseline,
     bridge,
     check,
     cite,
@@ -53,6 +54,7 @@ VERBS: dict[str, ModuleType] = {
     "watch": watch,
     "report": report,
     "reproduce": reproduce,
+    "baseline": baseline,
     "cite": cite,
     "design": design,
     "inspect": inspect,

@@ -35,7 +35,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         check_models(arm, parts["source_backbone"] is not None, document)
     check_shelved(parts, arms, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
-    if crossing:
+    if crossing and not parts["other_classes"]:
         check_classes(parts["sources"], parts["targets"], document)
 
 
@@ -146,7 +146,8 @@ def check_classes(
         stands = at(("targets", name), "labels", document)
         if domain is not None and other is not None and document.sound(stands):
             seen = f"has the classes {', '.join(classes)}, but the source {other} has {', '.join(given[other])}"
-            document.note(stands, seen, "give both the same class names in the same order")
+            fix = "give both the same class names in the same order, or write other_classes: true for another task"
+            document.note(stands, seen, fix)
 
 
 def _attempt(attempt: Callable[[], object], path: Steps, document: Document) -> None:

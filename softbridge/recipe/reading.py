@@ -44,6 +44,7 @@ class Keys:
     training: Section = field(default_factory=dict)
     source_backbone: Section = field(default_factory=dict)
     design: Section | None = None
+    other_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def typed(document: Document, folder: Path) -> Recipe:
         "training": training,
         "arms": arms,
         "design": sections.design(top.design, prompt),
+        "other_classes": top.other_classes,
     }
     checks.check(parts, document)
     document.stop()

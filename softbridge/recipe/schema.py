@@ -96,6 +96,7 @@ class Recipe:
         arms: the ways to the target by name.
         every_shots: the values of `shots` that the study is run with, where there are several.
         design: how the text is found that prompts start from, where `prompt` has `init: design`.
+        other_classes: whether targets may have classes that the sources do not, as from one task to another.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Recipe:
     source_backbone: BackboneSpec | None = None
     every_shots: tuple[int | None, ...] = ()
     design: Design | None = None
+    other_classes: bool = False
 
     def by_shots(self) -> list[Recipe]:
         """Return the recipes of one value of `shots` each: what they leave behind is what each alone would leave."""
@@ -125,6 +127,7 @@ class Recipe:
             **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
             **({"design": plain(self.design)} if self.design else {}),
+            **({"other_classes": True} if self.other_classes else {}),
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},
             "shots": list(self.every_shots) or self.shots,

@@ -86,8 +86,9 @@ def bridge(request: Request, out: Path, console: Console | None = None) -> Bridg
         (target,) = request.recipe().targets
         ranking = trials(Study(request.recipe(), out, console), target)
         recipe = request.recipe(list(ranking))
-        recipe.write(out / "recipe.yaml")
         study = Study(recipe, out, console)
+        if study.accelerator.is_main_process:
+            recipe.write(out / "recipe.yaml")
         study.materials.unpromised = found
         rungs = hold(study, target)
         (winner,) = rungs[-1].kept
@@ -125,5 +126,6 @@ def left(study: Study, target: str, winner: str) -> Path:
     """Copy the winner's best member to the study's folder `prompt`, and return it."""
     stage = study.adaptation(target, study.recipe.arms[winner]).stage
     best = min(stage.result()["members"], key=best_loss)
-    files.load(prompt_folder(stage, best["seed"], "best")).save(study.out / "prompt")
+    if study.accelerator.is_main_process:
+        files.load(prompt_folder(stage, best["seed"], "best")).save(study.out / "prompt")
     return study.out / "prompt"
