@@ -22,7 +22,7 @@ from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows
 from softbridge.domains.feeds import Feed
 from softbridge.engine import checkpoint, optimisers
-from softbridge.engine.keeping import MOST_LOOKS, MOST_PROMPTS, thinned
+from softbridge.engine.keeping import joined, thinned
 from softbridge.engine.plan import Plan
 from softbridge.engine.step import Term, Work, backward, clip, culprits
 from softbridge.engine.stopping import Standing
@@ -65,8 +65,8 @@ class Trained:
         best_step: the step of `best`.
         last_step: the step of `last`.
         stopped: why it stopped early, or None.
-        history: what was seen at each look; of very many looks every second, fourth, ..., best and last always.
-        looks: the baked prompt at each look, the last one `last`; of many looks every second, fourth, ...
+        history: what was seen at each look; of very many looks every 2nd, 4th, ... one, and best and last always.
+        looks: the baked prompt at each look, the last one `last`; of many looks every 2nd, 4th, ... one.
     """
 
     best: Injection | None
@@ -118,6 +118,7 @@ class Training:
         self.losses: list[list[float]] = [[] for _ in self.members]
         self.added: list[list[float]] = [[] for _ in self.members]
         self.terms = {i: m.term for i, m in enumerate(self.members) if m.term is not None}
+        self.numbers = {step: number for number, step in enumerate(self.plan.looks())}
 
     @property
     def active(self) -> list[int]:
@@ -126,12 +127,11 @@ class Training:
 
     def run(self) -> list[Trained]:
         """Train to the end, going on from the checkpoint where there is one."""
-        looks = set(self.plan.looks())
         if not self.restore():
             self.look()
         while self.active and self.step < self.plan.steps:
             self.move()
-            if self.active and self.step in looks:
+            if self.active and self.step in self.numbers:
                 self.look()
         return [self.result(i) for i in range(len(self.members))]
 
@@ -200,12 +200,11 @@ class Training:
                 }
             )
             now = baked[i].each(torch.Tensor.cpu)
-            self.looks[i].append(now)
             if self.tell:
                 self.tell(self.members[i].name, self.history[i][-1])
             self.standings[i].look(self.step, now, scores[i])
-            self.history[i] = thinned(self.history[i], MOST_LOOKS, self.standings[i].chose)
-            self.looks[i] = thinned(self.looks[i], MOST_PROMPTS)
+            self.history[i] = thinned(self.history[i], self.numbers, self.standings[i].best_step)
+            self.looks[i] = joined(self.looks[i], now, self.numbers[self.step])
         self.keep()
 
     def result(self, index: int) -> Trained:

@@ -17,6 +17,7 @@ from softbridge.bridges.base import Pupil
 from softbridge.domains.domain import OpenDomain
 from softbridge.domains.feeds import Feed, TaskFeed
 from softbridge.engine import checkpoint, optimisers
+from softbridge.engine.keeping import thinned
 from softbridge.engine.plan import Plan
 from softbridge.engine.step import Work, backward
 from softbridge.engine.stopping import Standing
@@ -141,6 +142,7 @@ class JointTraining:
         self.history: list[list[dict[str, Any]]] = [[] for _ in course.seeds]
         self.sums = torch.zeros(2, len(course.seeds))  # of the losses and terms since the last look
         self.kept = [{} for _ in course.seeds]
+        self.numbers = {step: number for number, step in enumerate(plan.looks())}
 
     def feed(self, place: int, seed: int) -> TaskFeed:
         """Return which rows a seed's steps read."""
@@ -172,12 +174,11 @@ class JointTraining:
 
     def run(self) -> None:
         """Train to the end, going on from the checkpoint where there is one."""
-        looks = set(self.course.plan.looks())
         if not self.restore():
             self.look()
         while self.active and self.step < self.course.plan.steps:
             self.move()
-            if self.step in looks:
+            if self.step in self.numbers:
                 self.look()
 
     def alike(self, members: Sequence[int]) -> Iterator[tuple[OpenDomain, list[int]]]:
@@ -230,6 +231,7 @@ class JointTraining:
             self.standings[s].look(self.step, Injection(), mean)
             if self.standings[s].best_step == self.step:
                 self.kept[s] = self.state(s)
+            self.history[s] = thinned(self.history[s], self.numbers, self.standings[s].best_step)
         self.sums.zero_()
         self.keep()
 
