@@ -1,6 +1,6 @@
 """Write the two held-out files: python benchmarks/gallery/data.py FOLDER; SOFTBRIDGE_DATA names the data's folder.
 
-Each has the columns text, label and split; its 600 test rows are drawn once, and the rest is what shots are drawn from.
+Each has the columns text, label and split; its 400 test rows are drawn once, and the rest is what shots are drawn from.
 """
 
 import os
@@ -16,7 +16,7 @@ MEDICINE = {
     4: "cardiovascular diseases",
     5: "general pathological conditions",
 }
-TEST = 600
+TEST = 400
 
 
 def finance(folder: Path) -> pd.DataFrame:

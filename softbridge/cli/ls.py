@@ -96,13 +96,7 @@ def gallery() -> Rows:
     for name, shelf in gallery().items():
         card = shelf.card
         score = card.scores.get("validation_accuracy")
-        yield (
-            name,
-            card.backbone,
-            f"{card.prompt} {card.length}",
-            ", ".join(shelf.labels),
-            f"{score:.3f}" if score else "",
-        )
+        yield name, f"{card.prompt} {card.length}", ", ".join(shelf.labels), f"{score:.3f}" if score else ""
 
 
 def methods(methods: dict[str, Any]) -> Rows:
@@ -125,5 +119,5 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
     "similarities": (("name", "compares", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),
-    "gallery": (("name", "backbone", "prompt", "classes", "accuracy on its own validation rows"), gallery),
+    "gallery": (("name", "prompt", "classes", "accuracy at home"), gallery),
 }

@@ -1,12 +1,13 @@
-"""Successive halving: many ways for a few steps, the better half for twice as many, until few have all steps."""
+"""A contest of ways to a target, by the rungs of successive halving; one way, scratch, is in every rung."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-RUNGS = 3
+from softbridge.rounds.successive_halving import SuccessiveHalving
+
+HALVING = SuccessiveHalving(eta=2)
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,11 @@ class Rung:
 def schedule(ways: int, steps: int) -> list[tuple[int, int]]:
     """Return the steps of each rung, and how many ways it tries beside the one that is always kept.
 
-    The steps double from rung to rung and the ways halve, so that every rung costs about the same.
-
     Example:
         >>> schedule(8, 48)
         [(12, 8), (24, 4), (48, 2)]
     """
-    halves = range(RUNGS)
-    return [(max(1, steps >> (RUNGS - 1 - i)), math.ceil(ways / 2**i)) for i in halves]
+    return [(max(1, round(steps * share)), tried) for tried, share in HALVING.sizes(ways)]
 
 
 def cost(ways: int, steps: int) -> int:
@@ -48,13 +46,14 @@ def cost(ways: int, steps: int) -> int:
 
 
 def affordable(budget: int, steps: int, most: int) -> int:
-    """Return how many ways a budget of steps pays for; at least one.
+    """Return how many ways a budget of steps pays for, none of them for less than a quarter of the steps; at least one.
 
     Example:
-        >>> affordable(400, 48, 20), affordable(10, 48, 20)
-        (8, 1)
+        >>> affordable(400, 48, 20), affordable(10, 48, 20), affordable(10_000, 48, 20)
+        (9, 1, 11)
     """
-    return max((ways for ways in range(1, most + 1) if cost(ways, steps) <= budget), default=1)
+    fair = [ways for ways in range(1, most + 1) if schedule(ways, steps)[0][0] >= steps // 4]
+    return max((ways for ways in fair if cost(ways, steps) <= budget), default=1)
 
 
 def contest(ways: Sequence[str], always: str, steps: int, tried: Callable[[str, int], float]) -> list[Rung]:
@@ -65,9 +64,6 @@ def contest(ways: Sequence[str], always: str, steps: int, tried: Callable[[str, 
         always: the way that is tried in every rung, and that wins where none is better than it.
         steps: the steps of the last rung.
         tried: carries a way out for some steps, and returns its loss.
-
-    *Reference*: Jamieson, Talwalkar. Non-stochastic Best Arm Identification and Hyperparameter Optimization.
-    AISTATS 2016.
     """
     rungs, left = [], list(ways)
     plan = schedule(len(ways), steps)
