@@ -1,7 +1,6 @@
-"""Make the table over prompt kinds from the records of recipes/prompts.
+"""Make the tables over prompt kinds from the records of recipes/prompts.
 
-Run: for each recipe `softbridge run recipes/prompts/KIND.yaml --out runs/prompts/KIND`, then
-     python benchmarks/prompts/table.py runs/prompts/* > table.md
+Run: python benchmarks/prompts/table.py benchmarks/prompts/records benchmarks/prompts/records/causal
 """
 
 import statistics
@@ -9,6 +8,8 @@ import sys
 from pathlib import Path
 
 from softbridge.records.store import read
+
+HEAD = ["prompt", "kind of backbone", "test accuracy", "test loss", "validation loss", "parameters"]
 
 
 def spread(values):
@@ -18,31 +19,34 @@ def spread(values):
 
 def row(record):
     """Return one arm's line."""
-    best = [member["best"] for member in record.members]
-    kind = "none" if record.arm == "no prompt" else record.prompt["kind"]
-    rate = record.recipe["training"]["target"]["learning_rate"] if record.arm != "no prompt" else ""
-    cells = [
-        kind,
+    best, none = [member["best"] for member in record.members], record.arm == "no prompt"
+    return [
+        "none" if none else record.prompt["kind"],
         record.backbone["kind"],
         spread([b["test"]["accuracy"] for b in best]),
         spread([b["test"]["loss"] for b in best]),
         spread([b["validation"]["loss"] for b in best]),
-        f"{record.prompt['parameters']:,}" if record.arm != "no prompt" else "0",
-        f"{record.cost['rows_per_second']:.0f}" if record.arm != "no prompt" else "",
-        f"{rate:g}" if rate else "",
+        "0" if none else f"{record.prompt['parameters']:,}",
+        "" if none else f"{record.recipe['training']['target']['learning_rate']:g}",
+        record.backbone["precision"],
     ]
-    return "| " + " | ".join(cells) + " |"
+
+
+def table(records):
+    """Print a line a kind; no prompt is the same in every recipe of one precision."""
+    rows = sorted({tuple(row(record)) for record in records}, key=lambda line: (line[0] != "none", line[0], line[-2:]))
+    print("| " + " | ".join([*HEAD, "learning rate", "precision"]) + " |\n" + "|---" * 8 + "|")
+    print("\n".join("| " + " | ".join(line) + " |" for line in rows) + "\n")
 
 
 def main(folders):
-    """Print the table."""
-    records = [record for folder in folders for record in read([Path(folder)])]
-    lines = dict.fromkeys(
-        row(record) for record in sorted(records, key=lambda r: r.arm)
-    )  # no prompt is the same in all
-    print("| prompt | backbone | test accuracy | test loss | validation loss | parameters | rows/s | learning rate |")
-    print("|---|---|---|---|---|---|---|---|")
-    print("\n".join(lines))
+    """Print the table of encoders, and that of the causal model."""
+    records = read([Path(folder) for folder in folders])
+    for study in (None, "prompts-causal"):
+        others = ("prompts-causal", "prompts-rates")
+        found = [r for r in records if (r.study not in others if study is None else r.study == study)]
+        if found:
+            table(found)
 
 
 if __name__ == "__main__":
