@@ -76,4 +76,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent / "records")
+    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent)
