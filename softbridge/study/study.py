@@ -25,6 +25,7 @@ from softbridge.study import designing, processes
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
+from softbridge.study.parts import Part
 from softbridge.study.recording import Cell, record
 from softbridge.study.shores import Shores
 from softbridge.study.stages import Stage
@@ -202,12 +203,14 @@ class Study:
         own, sources = self.materials.targets[target].fingerprint, self.materials.sources
         return self.home is self and all(sources[name].fingerprint == own for name in arm.sources or ())
 
-    def run(self) -> StudyResult:
-        """Run what is not finished, and return the records."""
+    def run(self, part: Part | None = None) -> StudyResult:
+        """Run what is not finished, of all or of one part, and return the records."""
         started = time.perf_counter()
-        extracted = {source: self.home.extract(source) for source in self.needed()}
+        extracted = {name: self.home.extract(name) for name in self.needed() if part is None or part.reads(name)}
         records = []
         for target, arm in self.cells():
+            if part and not part.holds(target, arm.name):
+                continue
             lesson = self.adaptation(target, arm)
             adapted = learn(self.materials, lesson, self.watcher)
             stage = self.evaluation(target, arm, lesson)
@@ -239,7 +242,9 @@ def domain_facts(domain: OpenDomain) -> dict[str, Any]:
     return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
-def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None) -> StudyResult:
+def run(
+    recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None, part: Part | None = None
+) -> StudyResult:
     """Run a recipe, going on where an earlier run of it stopped.
 
     Arguments:
@@ -247,6 +252,7 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         out: the study's folder.
         console: where progress is shown; None shows nothing.
         track: a tracker that accelerate knows (`tensorboard`, `wandb`, ...), which is told of every look.
+        part: what of the study is to be run; None runs all of it.
 
     Several runs may share a folder: a stage is carried out by one of them, and the others take its result.
 
@@ -265,10 +271,11 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         )
     with tracking(track, recipe, out) as tell, deterministic() as found:
         records = []
-        for one in recipe.by_shots():
-            study = Study(one, out, console, tell)
-            study.materials.unpromised = study.home.materials.unpromised = found
-            records += study.run().records
+        for place, one in enumerate(recipe.by_shots()):
+            if part is None or part.shots == place:
+                study = Study(one, out, console, tell)
+                study.materials.unpromised = study.home.materials.unpromised = found
+                records += study.run(part).records
         return StudyResult(out, records)
 
 
