@@ -114,7 +114,7 @@ def survive(recipe, whole, out, engine, found):
     assert harness.outcome(out) == whole
 
 
-def test_ray_carries_a_study_out_though_a_worker_is_lost(toy, tmp_path, monkeypatch):
+def test_ray_carries_a_study_out_though_a_worker_is_lost(toy, tmp_path, monkeypatch, record_property):
     ray = pytest.importorskip("ray")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -122,13 +122,15 @@ def test_ray_carries_a_study_out_though_a_worker_is_lost(toy, tmp_path, monkeypa
         survive(*toy, tmp_path / "out", table.engine("ray"), lambda line: line.startswith("ray::attempt"))
     finally:
         ray.shutdown()
+    record_property("shared", 1)
 
 
-def test_submitit_carries_a_study_out_though_a_worker_is_lost(toy, tmp_path, monkeypatch):
+def test_submitit_carries_a_study_out_though_a_worker_is_lost(toy, tmp_path, monkeypatch, record_property):
     pytest.importorskip("submitit")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     engine = table.engine("slurm", ["cluster=local"])
     survive(*toy, tmp_path / "out", engine, lambda line: "submitit.core._submit" in line)
+    record_property("shared", 1)
 
 
 @pytest.mark.parametrize(
