@@ -14,6 +14,8 @@ import pytest
 
 from tests.faults import harness
 
+KILLS = int(os.environ.get("SOFTBRIDGE_KILLS", "100"))
+
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
@@ -48,7 +50,7 @@ def test_a_few_kills_change_nothing(toy, tmp_path, record_property):
 
 @pytest.mark.slow
 def test_many_kills_change_nothing(toy, tmp_path, record_property):
-    record_property("kills", survive(toy, tmp_path, 1, 200))
+    record_property("kills", survive(toy, tmp_path, 1, KILLS))
     record_property("lost", 0)  # asserted after each of them
 
 
