@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from softbridge.cli.console import console, is_main, say
+from softbridge.cli.hangup import outliving
 from softbridge.cli.options import Out, RecipeName, Settings, Track
 
 if TYPE_CHECKING:
     from softbridge.recipe import Recipe
+    from softbridge.study import StudyResult
 
 EXAMPLE = """softbridge run quickstart
 softbridge run my.yaml --out runs/short --set training.target.steps=40 --seeds 0,1
@@ -57,22 +59,26 @@ def conduct(
     Raises:
         KeyboardInterrupt: after saying how to go on, when the user stops the run.
     """
+    from softbridge import reports
+    from softbridge.reports import tables
+
+    with outliving(out):
+        try:
+            result = carried(recipe, out, track, on, given)
+        except KeyboardInterrupt:
+            console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
+            raise
+        if is_main():
+            tables.terminal(result.records, console())
+            say(f"report: {reports.write([out], out / 'report').html}")
+
+
+def carried(recipe: Recipe, out: Path, track: str | None, on: str | None, given: Sequence[str]) -> StudyResult:
+    """Return what a study came to, carried out here or elsewhere."""
     from softbridge import study
     from softbridge.study.elsewhere import conducting, table
 
     shown = console() if is_main() else None
-    try:
-        if on is None:
-            result = study.run(recipe, out, shown, track)
-        else:
-            result = conducting.run(recipe, out, table.engine(on, given), shown, track)
-    except KeyboardInterrupt:
-        console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
-        raise
-    if not is_main():
-        return
-    from softbridge import reports
-    from softbridge.reports import tables
-
-    tables.terminal(result.records, console())
-    say(f"report: {reports.write([out], out / 'report').html}")
+    if on is None:
+        return study.run(recipe, out, shown, track)
+    return conducting.run(recipe, out, table.engine(on, given), shown, track)

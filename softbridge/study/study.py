@@ -199,9 +199,11 @@ class Study:
                         yield target, part
 
     def at_home(self, target: str, arm: Arm) -> bool:
-        """Say whether an arm of one source would carry a target's own data to itself, on the same model."""
+        """Say whether an arm of one source carries a target's own data to itself, on the same model."""
         own, sources = self.materials.targets[target].fingerprint, self.materials.sources
-        return self.home is self and all(sources[name].fingerprint == own for name in arm.sources or ())
+        named = getattr(arm.bridge, "source", None)
+        read = (named,) if named else arm.sources or ()
+        return self.home is self and bool(read) and all(sources[name].fingerprint == own for name in read)
 
     def run(self, part: Part | None = None) -> StudyResult:
         """Run what is not finished, of all or of one part, and return the records."""
@@ -211,6 +213,8 @@ class Study:
         for target, arm in self.cells():
             if part and not part.holds(target, arm.name):
                 continue
+            if self.at_home(target, arm):
+                self.watcher.say(f"{target} / {arm.name}: its source is the target's own data; this is no transfer")
             lesson = self.adaptation(target, arm)
             adapted = learn(self.materials, lesson, self.watcher)
             stage = self.evaluation(target, arm, lesson)
@@ -283,10 +287,10 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     """Return the stages that a run would go through, and which of them are finished."""
     planned: dict[str, PlannedStage] = {}
 
-    def add(stage: Stage, training: Plan | None, seeds: int, otherwise: str = "not trained") -> None:
+    def add(stage: Stage, training: Plan | None, seeds: int, otherwise: str = "not trained", also: str = "") -> None:
         steps = training.steps if training else 0
         rows = steps * training.batch * seeds if training else 0
-        note = f"{seeds} members" if training else otherwise
+        note = (f"{seeds} members" if training else otherwise) + also
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
     for study in (Study(one, out) for one in recipe.by_shots()):
@@ -296,6 +300,7 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
             add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
         for target, arm in study.cells():
             lesson = study.adaptation(target, arm)
-            add(lesson.stage, lesson.plan, len(lesson.seeds))
+            home = ", from the target's own data" if study.at_home(target, arm) else ""
+            add(lesson.stage, lesson.plan, len(lesson.seeds), also=home)
             add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
     return list(planned.values())
