@@ -117,6 +117,22 @@ def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher, settings, 
     assert made == [2] * 4
 
 
+@pytest.mark.slow
+def test_prompts_that_share_parameters_come_to_what_one_process_does(tmp_path, record_property):
+    """Tasks with label words of their own take passes of their own, and their gradients are added up once a step."""
+    recipe = harness.make(tmp_path)
+    words = "labels: {negative: awful, positive: lovely}"
+    text = recipe.read_text().replace("{data: books.csv}", f"{{data: books.csv, {words}}}")
+    recipe.write_text(text + "  mpt: {bridge: mpt}\n")
+    study.run(recipes.read(recipe), tmp_path / "one")
+    done = launch("torchrun", "run", str(recipe), "--out", str(tmp_path / "two"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    gap = largest_difference(tmp_path / "one", tmp_path / "two")
+    assert gap < 1e-5
+    record_property("compared", 1)
+    record_property("difference", gap)
+
+
 def test_accumulation_over_several_passes_changes_nothing(toy, tmp_path):
     recipe, one = toy
     study.run(recipes.read(recipe, SEVERAL), tmp_path / "accumulated")
