@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
-.PHONY: quickstart test test-slow check format clean
+.PHONY: quickstart test test-slow reliability check format clean
 
 quickstart: $(VENV)/.run
 	$(BIN)/softbridge run quickstart
@@ -17,6 +17,12 @@ test: $(VENV)/.test
 
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
+
+# What docs/reliability.md counts: hours of it are kills. Ray and submitit are counted where they are installed.
+reliability: $(VENV)/.test
+	SOFTBRIDGE_FUZZ=1000 $(BIN)/python -m pytest -m "slow or not slow" --junitxml=build/reliability.xml tests/faults \
+	  tests/parity/test_processes.py tests/unit/test_assets.py tests/unit/test_finite.py tests/unit/test_keeping.py
+	$(BIN)/python -m tests.faults.counts build/reliability.xml
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

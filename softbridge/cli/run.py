@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softbridge.cli.console import console, is_main, say
+from softbridge.cli.hangup import outliving
 from softbridge.cli.options import Out, RecipeName, Settings, Track
 
 if TYPE_CHECKING:
     from softbridge.recipe import Recipe
+    from softbridge.study import StudyResult
 
 EXAMPLE = """softbridge run quickstart
 softbridge run my.yaml --out runs/short --set training.target.steps=40 --seeds 0,1
+softbridge run my.yaml --on ray --with gpus=1
 accelerate launch -m softbridge run my.yaml"""
 
 
@@ -24,6 +28,13 @@ def command(
     settings: Settings = None,
     seeds: Annotated[str | None, typer.Option(metavar="0,1,...", help="Replace the recipe's seeds.")] = None,
     track: Track = None,
+    on: Annotated[
+        str | None,
+        typer.Option(metavar="ENGINE", help="Carry sources and cells out elsewhere, side by side: ray, slurm."),
+    ] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--with", metavar="KEY=VALUE", help="A setting of that engine, as in gpus=1.")
+    ] = None,
 ) -> None:
     """Run a recipe: train, transfer, evaluate, report.
 
@@ -32,7 +43,7 @@ def command(
     from softbridge.recipe import read
 
     tree = read(recipe, [*(settings or ()), *([f"seeds=[{seeds}]"] if seeds else [])])
-    conduct(tree, folder(tree, out), track)
+    conduct(tree, folder(tree, out), track, on, given or ())
 
 
 def folder(recipe: Recipe, out: Path | None) -> Path:
@@ -40,23 +51,34 @@ def folder(recipe: Recipe, out: Path | None) -> Path:
     return out or Path("runs") / recipe.name
 
 
-def conduct(recipe: Recipe, out: Path, track: str | None = None) -> None:
-    """Run a recipe in a folder, print its result table, and write its report.
+def conduct(
+    recipe: Recipe, out: Path, track: str | None = None, on: str | None = None, given: Sequence[str] = ()
+) -> None:
+    """Run a recipe in a folder, here or elsewhere, print its result table, and write its report.
 
     Raises:
         KeyboardInterrupt: after saying how to go on, when the user stops the run.
     """
-    from softbridge import study
-
-    try:
-        result = study.run(recipe, out, console() if is_main() else None, track)
-    except KeyboardInterrupt:
-        console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
-        raise
-    if not is_main():
-        return
     from softbridge import reports
     from softbridge.reports import tables
 
-    tables.terminal(result.records, console())
-    say(f"report: {reports.write([out], out / 'report').html}")
+    with outliving(out):
+        try:
+            result = carried(recipe, out, track, on, given)
+        except KeyboardInterrupt:
+            console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
+            raise
+        if is_main():
+            tables.terminal(result.records, console())
+            say(f"report: {reports.write([out], out / 'report').html}")
+
+
+def carried(recipe: Recipe, out: Path, track: str | None, on: str | None, given: Sequence[str]) -> StudyResult:
+    """Return what a study came to, carried out here or elsewhere."""
+    from softbridge import study
+    from softbridge.study.elsewhere import conducting, table
+
+    shown = console() if is_main() else None
+    if on is None:
+        return study.run(recipe, out, shown, track)
+    return conducting.run(recipe, out, table.engine(on, given), shown, track)

@@ -109,7 +109,7 @@ class TaskFeed:
     def __init__(self, feeds: Sequence[Feed], batch: int, seed: int, sampling: bool = True, cap: int = 2**18) -> None:
         self.feeds, self.batch, self.seed, self.sampling = list(feeds), batch, seed, sampling
         self.weights = torch.tensor([float(min(cap, feed.n_rows)) for feed in feeds])
-        self._places = [[0] * len(self.feeds)]  # of each task, before each step that was asked for
+        self._step, self._places = 0, [0] * len(self.feeds)  # where each task stood before the step last asked for
 
     def tasks_at(self, step: int) -> list[int]:
         """Return the tasks of a step, in the order in which they were drawn."""
@@ -128,8 +128,13 @@ class TaskFeed:
 
     def rows_at(self, step: int) -> list[tuple[int, int]]:
         """Return a step's rows as (task, row)."""
-        while len(self._places) <= step + 1:
-            counts = self.counts_at(len(self._places) - 1)
-            self._places.append([at + count for at, count in zip(self._places[-1], counts, strict=True)])
-        spans = zip(self._places[step], self._places[step + 1], strict=True)
+        if step < self._step:
+            self._step, self._places = 0, [0] * len(self.feeds)
+        while self._step < step:
+            self._places, self._step = self._after(self._step), self._step + 1
+        spans = zip(self._places, self._after(step), strict=True)
         return [(task, row) for task, (at, end) in enumerate(spans) for row in self.feeds[task].rows_from(at, end - at)]
+
+    def _after(self, step: int) -> list[int]:
+        """Return where each task stands after the step that it stands before."""
+        return [at + count for at, count in zip(self._places, self.counts_at(step), strict=True)]

@@ -33,6 +33,8 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
     check_pairs(parts, document)
     for arm in arms:
         check_models(arm, parts["source_backbone"] is not None, document)
+        if arm.bridge.reads_sources and parts["source_backbone"] is None:
+            check_own(arm, parts["sources"], parts["targets"], document)
     check_shelved(parts, arms, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing and not parts["other_classes"]:
@@ -107,6 +109,21 @@ def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
     if arm.budget == "combined" and not arm.bridge.trains:
         seen = f"is combined, but the bridge {arm.bridge.name} trains nothing"
         document.note((*path, "budget"), seen, "remove budget, or choose a bridge that trains")
+
+
+def check_own(arm: Arm, sources: Mapping[str, Any], targets: Mapping[str, Domain | None], document: Document) -> None:
+    """Note an arm that would carry nothing but a target's own data to it.
+
+    An arm that names its source, or takes each, may have targets where that is so, if it has others.
+    """
+    path, named = ("arms", arm.name), getattr(arm.bridge, "source", None)
+    names = [named] if named else list(arm.sources or sources)
+    home = [target for target, domain in targets.items() if domain and all(sources.get(n) == domain for n in names)]
+    allowed = len(targets) - 1 if named or arm.each else 0
+    if names and len(home) > allowed and document.sound(path):
+        key = "source" if named else "sources" if arm.sources else "bridge"
+        seen = f"reads {', '.join(names)} alone, which is the own data of the target {', '.join(home)}"
+        document.note((*path, key), seen, "name another source, or remove the arm")
 
 
 def check_models(arm: Arm, two: bool, document: Document) -> None:

@@ -71,8 +71,8 @@ class Document:
         if self.problems:
             raise RecipeError(self.lines())
 
-    def set(self, override: str) -> None:
-        """Set one value from `dotted.path=value`; the value is YAML.
+    def set(self, override: str, option: str = "--set") -> None:
+        """Set one value from `dotted.path=value`, given with an option; the value is YAML.
 
         Raises:
             RecipeError: when the text has no `=` or its value is not YAML.
@@ -84,7 +84,7 @@ class Document:
             {'arms': {'no prompt': {'bridge': 'scratch'}}}
         """
         dotted, sign, text = override.partition("=")
-        label = f"--set '{override}'"
+        label = f"{option} '{override}'"
         if not sign or not dotted.strip():
             raise RecipeError([f"{label}  {dotted or 'recipe'}  is no setting; write path=value, as in shots=16"])
         value = parse(text, label)

@@ -25,6 +25,7 @@ from softbridge.study import designing, processes
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
+from softbridge.study.parts import Part
 from softbridge.study.recording import Cell, record
 from softbridge.study.shelved import ShelvedDomain, ShelvedStage, stage_of
 from softbridge.study.shores import Shores
@@ -207,15 +208,18 @@ class Study:
                         yield target, part
 
     def at_home(self, target: str, arm: Arm) -> bool:
-        """Say whether an arm of one source would carry a target's own data to itself, on the same model."""
+        """Say whether an arm of one source carries a target's own data to itself, on the same model."""
         own, sources = self.materials.targets[target].fingerprint, self.materials.sources
-        return self.home is self and all(sources[name].fingerprint == own for name in arm.sources or ())
+        named = getattr(arm.bridge, "source", None)
+        read = (named,) if named else arm.sources or ()
+        return self.home is self and bool(read) and all(sources[name].fingerprint == own for name in read)
 
-    def run(self) -> StudyResult:
-        """Run what is not finished, and return the records."""
+    def run(self, part: Part | None = None) -> StudyResult:
+        """Run what is not finished, of all or of one part, and return the records."""
         started = time.perf_counter()
-        extracted = {source: self.home.extract(source) for source in self.needed()}
-        records = [self.carry(target, arm, extracted) for target, arm in self.cells()]
+        extracted = {name: self.home.extract(name) for name in self.needed() if part is None or part.reads(name)}
+        chosen = [(target, arm) for target, arm in self.cells() if part is None or part.holds(target, arm.name)]
+        records = [self.carry(target, arm, extracted) for target, arm in chosen]
         self.stay_frozen()
         self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
         return StudyResult(self.out, records)
@@ -228,6 +232,8 @@ class Study:
             arm: the arm.
             extracted: the results of the source stages by source.
         """
+        if self.at_home(target, arm):
+            self.watcher.say(f"{target} / {arm.name}: its source is the target's own data; this is no transfer")
         lesson = self.adaptation(target, arm)
         adapted = learn(self.materials, lesson, self.watcher)
         stage = self.evaluation(target, arm, lesson)
@@ -258,7 +264,9 @@ def domain_facts(domain: OpenDomain) -> dict[str, Any]:
     return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
-def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None) -> StudyResult:
+def run(
+    recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None, part: Part | None = None
+) -> StudyResult:
     """Run a recipe, going on where an earlier run of it stopped.
 
     Arguments:
@@ -266,6 +274,7 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         out: the study's folder.
         console: where progress is shown; None shows nothing.
         track: a tracker that accelerate knows (`tensorboard`, `wandb`, ...), which is told of every look.
+        part: what of the study is to be run; None runs all of it.
 
     Several runs may share a folder: a stage is carried out by one of them, and the others take its result.
 
@@ -284,10 +293,11 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         )
     with tracking(track, recipe, out) as tell, deterministic() as found:
         records = []
-        for one in recipe.by_shots():
-            study = Study(one, out, console, tell)
-            study.materials.unpromised = study.home.materials.unpromised = found
-            records += study.run().records
+        for place, one in enumerate(recipe.by_shots()):
+            if part is None or part.shots == place:
+                study = Study(one, out, console, tell)
+                study.materials.unpromised = study.home.materials.unpromised = found
+                records += study.run(part).records
         return StudyResult(out, records)
 
 
@@ -295,10 +305,10 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     """Return the stages that a run would go through, and which of them are finished."""
     planned: dict[str, PlannedStage] = {}
 
-    def add(stage: Stage, training: Plan | None, seeds: int, otherwise: str = "not trained") -> None:
+    def add(stage: Stage, training: Plan | None, seeds: int, otherwise: str = "not trained", also: str = "") -> None:
         steps = training.steps if training else 0
         rows = steps * training.batch * seeds if training else 0
-        note = f"{seeds} members" if training else otherwise
+        note = (f"{seeds} members" if training else otherwise) + also
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
     for study in (Study(one, out) for one in recipe.by_shots()):
@@ -310,6 +320,7 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
             add(stage, None if saved else recipe.training.source, len(recipe.seeds), "saved before")
         for target, arm in study.cells():
             lesson = study.adaptation(target, arm)
-            add(lesson.stage, lesson.plan, len(lesson.seeds))
+            home = ", from the target's own data" if study.at_home(target, arm) else ""
+            add(lesson.stage, lesson.plan, len(lesson.seeds), also=home)
             add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
     return list(planned.values())

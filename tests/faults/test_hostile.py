@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import pickle
@@ -108,8 +109,20 @@ trees = st.recursive(
 )
 
 
+tried = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def counted(record_property):
+    """Tell how many inputs a test tried."""
+    before = next(tried)
+    yield
+    record_property("inputs", next(tried) - before - 1)
+
+
 def right_or_told(attempt, kind=SoftbridgeError):
     """Return what an attempt returns, or None where it ended with an error in three parts."""
+    next(tried)
     try:
         return attempt()
     except kind as error:

@@ -14,6 +14,8 @@ import pytest
 
 from tests.faults import harness
 
+KILLS = int(os.environ.get("SOFTBRIDGE_KILLS", "100"))
+
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
@@ -40,17 +42,20 @@ def survive(toy, out: Path, seed: int, kills: int) -> int:
     return count
 
 
-def test_a_few_kills_change_nothing(toy, tmp_path):
-    assert survive(toy, tmp_path, 0, 3) >= 3
+def test_a_few_kills_change_nothing(toy, tmp_path, record_property):
+    kills = survive(toy, tmp_path, 0, 3)
+    assert kills >= 3
+    record_property("kills", kills)
 
 
 @pytest.mark.slow
-def test_many_kills_change_nothing(toy, tmp_path):
-    print(f"\nkills survived: {survive(toy, tmp_path, 1, 200)}")
+def test_many_kills_change_nothing(toy, tmp_path, record_property):
+    record_property("kills", survive(toy, tmp_path, 1, KILLS))
+    record_property("lost", 0)  # asserted after each of them
 
 
 @pytest.mark.slow
-def test_the_command_itself_survives_kills(toy, tmp_path):
+def test_the_command_itself_survives_kills(toy, tmp_path, record_property):
     """The same with `python -m softbridge run` from its very start, imports included."""
     recipe, whole, _ = toy
     command = [sys.executable, "-m", "softbridge", "run", str(recipe), "--out", str(tmp_path / "out")]
@@ -69,8 +74,8 @@ def test_the_command_itself_survives_kills(toy, tmp_path):
         if process.returncode == 0:
             break
         assert process.returncode == -signal.SIGKILL
-    print(f"\nkills of the command survived: {kills}")
     assert harness.outcome(tmp_path / "out") == whole
+    record_property("kills", kills)
 
 
 def test_the_comparison_can_fail(toy, tmp_path):

@@ -19,7 +19,7 @@ def toy(tmp_path_factory):
     return recipe, harness.outcome(folder / "whole")
 
 
-def test_two_runs_share_the_work_and_a_lost_one_s_stages_are_run_by_the_other(toy, tmp_path):
+def test_two_runs_share_the_work_and_a_lost_one_s_stages_are_run_by_the_other(toy, tmp_path, record_property):
     recipe, whole = toy
     out = tmp_path / "out"
     lost = harness.start(recipe, out)
@@ -36,6 +36,7 @@ def test_two_runs_share_the_work_and_a_lost_one_s_stages_are_run_by_the_other(to
     assert len(trained) >= 6
     assert sorted(set(trained)) == sorted(trained), "a stage was carried out twice"
     assert not list(out.glob("stages/.*.lock"))
+    record_property("shared", 1)
 
 
 def test_a_stage_that_another_run_holds_is_waited_for(tmp_path):

@@ -102,7 +102,7 @@ def as_of(one: Path, other: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("launcher", "settings"), [("accelerate", []), ("torchrun", []), ("torchrun", SEVERAL)])
-def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher, settings):
+def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher, settings, record_property):
     (recipe, one), two = toy, tmp_path / "two"
     done = launch(launcher, "run", str(recipe), "--out", str(two), *(w for s in settings for w in ("--set", s)))
     assert done.returncode == 0, done.stderr[-3000:]
@@ -110,10 +110,27 @@ def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher, settings):
     assert done.stdout.count("extract-films: ") == 1
     as_of(one, two)
     gap = largest_difference(one, two)
-    print(f"\n{launcher} {' '.join(settings)}, 2 processes against 1: largest difference {gap:.1e}")
     assert gap < 1e-5
+    record_property("compared", 1)
+    record_property("difference", gap)
     made = [json.loads(file.read_text())["provenance"]["processes"] for file in tmp_path.glob("two/records/*.json")]
     assert made == [2] * 4
+
+
+@pytest.mark.slow
+def test_prompts_that_share_parameters_come_to_what_one_process_does(tmp_path, record_property):
+    """Tasks with label words of their own take passes of their own, and their gradients are added up once a step."""
+    recipe = harness.make(tmp_path)
+    words = "labels: {negative: awful, positive: lovely}"
+    text = recipe.read_text().replace("{data: books.csv}", f"{{data: books.csv, {words}}}")
+    recipe.write_text(text + "  mpt: {bridge: mpt}\n")
+    study.run(recipes.read(recipe), tmp_path / "one")
+    done = launch("torchrun", "run", str(recipe), "--out", str(tmp_path / "two"))
+    assert done.returncode == 0, done.stderr[-3000:]
+    gap = largest_difference(tmp_path / "one", tmp_path / "two")
+    assert gap < 1e-5
+    record_property("compared", 1)
+    record_property("difference", gap)
 
 
 def test_accumulation_over_several_passes_changes_nothing(toy, tmp_path):

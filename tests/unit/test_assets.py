@@ -315,7 +315,8 @@ def age(folder):
 
 
 @pytest.mark.parametrize("damage", [cut, alter, remove, blur, age])
-def test_a_damaged_copy_is_noticed_and_fetched_again(damage, without_pip, caplog):
+def test_a_damaged_copy_is_noticed_and_fetched_again(damage, without_pip, caplog, record_property):
+    record_property("damaged", 1)
     folder = assets.fetch("tiny")
     damage(folder)
     assert assets.describe("tiny")["state"] == "damaged"

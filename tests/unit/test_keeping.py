@@ -67,7 +67,7 @@ def test_a_training_keeps_what_the_rule_says_and_goes_on_from_a_thinned_checkpoi
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_ten_thousand_steps(tmp_path, monkeypatch):
+def test_memory_is_flat_over_ten_thousand_steps(tmp_path, monkeypatch, record_property):
     monkeypatch.setattr(keeping, "MOST_LOOKS", 100)
     training = train([0, 1], Plan(steps=10_000, batch=4, learning_rate=0.01, evaluate_every=4), folder=tmp_path)
     used: dict[int, int] = {}
@@ -81,6 +81,6 @@ def test_memory_is_flat_over_ten_thousand_steps(tmp_path, monkeypatch):
 
     training.watch = watch
     training.run()
-    print(f"\nmemory after 2,000 and 10,000 steps: {[f'{n / 2**20:.1f} MiB' for n in used.values()]}, files {files}")
     assert used[10_000] - used[2_000] < 4 * 2**20
     assert files[10_000] < 1.3 * files[2_000]
+    record_property("growth", (used[10_000] - used[2_000]) / 2**20)

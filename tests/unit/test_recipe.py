@@ -227,6 +227,22 @@ def test_the_tree_cannot_be_changed():
             id="each source of one",
         ),
         pytest.param(
+            [("    data: vader/news", "    data: vader/movies"), ("{bridge: spot,", "{bridge: spot, source: movies,")],
+            [
+                "my.yaml:20  arms.spot.source  reads movies alone, which is the own data of the target news; "
+                "name another source, or remove the arm"
+            ],
+            id="a target's own data, named",
+        ),
+        pytest.param(
+            [("    data: vader/news", "    data: vader/movies"), ("{bridge: spot,", "{bridge: spot, each: true,")],
+            [
+                "my.yaml:20  arms.spot.bridge  reads movies alone, which is the own data of the target news; "
+                "name another source, or remove the arm"
+            ],
+            id="a target's own data, unnamed",
+        ),
+        pytest.param(
             [("backbone: {name: minilm-l6, max_length: 40}", "backbone: minilm-l6")],
             ["my.yaml:3  backbone  is the text 'minilm-l6'; write a mapping"],
             id="text for a section",

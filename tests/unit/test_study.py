@@ -1,8 +1,10 @@
 """A whole study on pico models and toy domains: stages, resuming, records, and what is refused."""
 
 import json
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from softbridge import recipe as recipes
 from softbridge import study
@@ -216,6 +218,20 @@ def test_a_target_is_never_its_own_source(tmp_path):
     result = study.run(recipes.read(tmp_path / "own.yaml"), tmp_path / "out")
     spot = next(r for r in result.records if r.arm == "spot")
     assert [member["note"] for member in spot.members] == ["from books"] * 2
+
+
+def test_an_arm_that_names_a_target_s_own_data_says_so(tmp_path):
+    make(tmp_path)
+    text = (tmp_path / "toy.yaml").read_text().replace("targets:\n", "targets:\n  films: {data: films.csv}\n")
+    (tmp_path / "own.yaml").write_text(text)
+    recipe = recipes.read(tmp_path / "own.yaml")
+    said = StringIO()
+    study.run(recipe, tmp_path / "out", Console(file=said, width=200))
+    told = [line for line in said.getvalue().splitlines() if "no transfer" in line]
+    end = "its source is the target's own data; this is no transfer"
+    assert told == [f"films / reuse: {end}", f"films / random: {end}"]
+    notes = [stage.note for stage in study.plan(recipe, tmp_path / "out") if "own data" in stage.note]
+    assert notes == ["not trained, from the target's own data", "2 members, from the target's own data"]
 
 
 MATRIX = """

@@ -1,0 +1,59 @@
+"""A run whose terminal is closed goes on, and ends as if nobody had looked."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import softbridge
+from softbridge import recipe as recipes
+from softbridge import study
+from softbridge.cli.hangup import LOG
+from tests.faults import harness
+
+LONGER = ["training.target.steps=60", "training.target.evaluate_every=2"]
+
+
+def on_a_terminal(command: list[str]) -> tuple[subprocess.Popen, int]:
+    """Start a command that leads a session on a terminal of its own; return the terminal's other end too."""
+    other_end, terminal = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        env=os.environ | {"PYTHONPATH": str(Path(softbridge.__file__).parents[1])},
+    )
+    os.close(terminal)
+    return process, other_end
+
+
+def test_a_run_outlives_its_terminal(tmp_path):
+    recipe, out = harness.make(tmp_path), tmp_path / "out"
+    study.run(recipes.read(recipe, LONGER), tmp_path / "whole")
+    settings = [word for setting in LONGER for word in ("--set", setting)]
+    process, other_end = on_a_terminal(
+        [sys.executable, "-m", "softbridge", "run", str(recipe), "--out", str(out), *settings]
+    )
+    deadline = time.monotonic() + 200
+    while not list(out.glob("stages/adapt-*/checkpoint.pt")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        if select.select([other_end], [], [], 0.01)[0]:
+            os.read(other_end, 65536)
+    assert not list(out.glob("records/*spot*")), "nothing is left to do"
+    os.close(other_end)
+    assert process.wait(200) == 0
+    assert harness.outcome(out) == harness.outcome(tmp_path / "whole")
+    said = (out / LOG).read_text()
+    assert "adapt-toys-spot: " in said
+    assert "report: " in said
