@@ -22,7 +22,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="WHAT",
-            help="recipes, bridges, prompts, backbones, similarities, assets or metrics; all when left out.",
+            help="recipes, bridges, prompts, backbones, policies, moves, similarities, assets or metrics; all when left out.",
         ),
     ] = None,
 ) -> None:
@@ -66,6 +66,20 @@ def backbones() -> Rows:
     return ((name, summary(cls)) for name, cls in BACKBONES.items())
 
 
+def policies() -> Rows:
+    """Yield the policies of rounds."""
+    from softbridge.rounds.table import POLICIES
+
+    return methods(POLICIES)
+
+
+def moves() -> Rows:
+    """Yield the changes that rounds may try."""
+    from softbridge.rounds.table import MOVES
+
+    return methods(MOVES)
+
+
 def similarities() -> Rows:
     """Yield the measures of how alike two prompts, or their domains, are."""
     from softbridge.similarity.table import MEASURES
@@ -106,6 +120,8 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "bridges": (METHOD, bridges),
     "prompts": (METHOD, prompts),
     "backbones": (("kind", "how it scores"), backbones),
+    "policies": (METHOD, policies),
+    "moves": (METHOD, moves),
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
     "similarities": (("name", "compares", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),

@@ -10,6 +10,7 @@ from softbridge.domains.domain import Domain
 from softbridge.domains.labels import check_labels
 from softbridge.domains.templates import Template
 from softbridge.errors import DataError
+from softbridge.recipe import rounds
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
 from softbridge.recipe.pairs import at, check_pairs
@@ -32,6 +33,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
     check_pairs(parts, document)
     for arm in arms:
         check_models(arm, parts["source_backbone"] is not None, document)
+        rounds.check(arm, dict(parts), document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing:
         check_classes(parts["sources"], parts["targets"], document)

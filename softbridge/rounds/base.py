@@ -5,9 +5,10 @@ All of it is pure: a state is a value, and what follows from it is the same wher
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from softbridge.errors import RoundsError
 
@@ -66,6 +67,25 @@ class State:
     mixture: tuple[tuple[str, float], ...] = ()
     renewed: Renewed | None = None
     pseudo: Labelled | None = None
+
+
+def revived(values: Mapping[str, Any]) -> State:
+    """Return the state that plain JSON describes.
+
+    Example:
+        >>> revived({"mixture": [["films", 0.5], ["books", 0.5]], "renewed": {"share": 0.2, "of": {"rate": 2.5}}})
+        ... # doctest: +NORMALIZE_WHITESPACE
+        State(rate=1.0, steps=1.0, added=0, mixture=(('films', 0.5), ('books', 0.5)),
+              renewed=Renewed(share=0.2, of=State(rate=2.5, steps=1.0, added=0, mixture=(), renewed=None, pseudo=None)),
+              pseudo=None)
+    """
+    renewed, pseudo = values.get("renewed"), values.get("pseudo")
+    made = {
+        "mixture": tuple((name, share) for name, share in values.get("mixture", ())),
+        "renewed": Renewed(renewed["share"], revived(renewed["of"])) if renewed else None,
+        "pseudo": Labelled(pseudo["confidence"], pseudo["pool"], revived(pseudo["by"])) if pseudo else None,
+    }
+    return State(**{**values, **made})
 
 
 @dataclass(frozen=True)
@@ -177,8 +197,8 @@ class Policy(Protocol):
     needs: ClassVar[str]
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the most proposals that each rung of a round trains, and for what share of their steps."""
         ...
 
     def play(self, round: Round) -> Generator[Rung, Sequence[Outcome], None]:
@@ -232,6 +252,13 @@ class Rounds:
             raise RoundsError(f"patience is {self.patience}", "a whole number from 1, or null", "write patience: 3")
         if not self.moves:
             raise RoundsError("moves is empty", "at least one move", "write moves: [rate, longer]")
+
+    def resolved(self) -> dict[str, Any]:
+        """Return it as a recipe's plain values, with every default written out."""
+        moves = {name: asdict(move) for name, move in self.moves.items()}  # type: ignore[call-overload]
+        own = asdict(self.policy)  # type: ignore[call-overload]
+        ends = {"budget": asdict(self.budget), "patience": self.patience, "level": self.level}
+        return json.loads(json.dumps({"policy": self.policy.name, **own, "moves": moves, **ends}))
 
 
 def factors(name: str, values: Sequence[float]) -> None:

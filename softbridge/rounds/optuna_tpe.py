@@ -52,9 +52,9 @@ class Optuna:
             raise RoundsError(f"startup is {self.startup}", "a whole number from 1", "raise startup")
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
-        return 1.0
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the one proposal of a round, trained in full."""
+        return [(1, 1.0)]
 
     def play(self, round: Round) -> Generator[Rung, Sequence[Outcome], None]:
         """Yield the combination that Optuna asks for, or the nearest that can be tried."""

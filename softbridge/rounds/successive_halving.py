@@ -56,9 +56,9 @@ class SuccessiveHalving:
                 raise RoundsError(f"{name} is {value}", "a whole number from 2", f"raise {name}")
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
-        return sum(count * share for count, share in self.sizes(self.candidates))
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the most changes that each rung trains, and for what share of their steps."""
+        return self.sizes(self.candidates)
 
     def sizes(self, count: int) -> list[tuple[int, float]]:
         """Return how many changes each rung trains, and for what share of their steps."""
