@@ -94,8 +94,8 @@ def rule(study: Study) -> str:
     level = found[0][2].get("rounds", {}).get("level")
     ends = "; ".join(f"{arm} on {target}: {one.get('stopped')}" for target, arm, one in found)
     return (
-        f"Validation {label}, mean over seeds, of the state that was kept. A change is kept where its mean gain, paired by "
-        f"seed, is above what noise alone would reach in {level:.0%} of rounds (one-sided t, corrected for the number of "
+        f"Validation {label}, mean over seeds, of what was kept. A change is kept where its mean gain, paired by seed, "
+        f"is above what noise alone would reach in {level:.0%} of rounds (one-sided t, corrected for the number of "
         f"changes in the round). Test rows were scored once, for what was kept last. Ended: {ends}."
     )
 

@@ -155,12 +155,19 @@ class Round:
     cost: Callable[[State, float], int]
     left: int | None = None
 
-    def propose(self, state: State) -> list[Proposal]:
-        """Return the untried changes of a state that could be paid for: the first of each move, then the second, ..."""
+    def changes(self, state: State) -> list[Proposal]:
+        """Return the changes of a state: the first of each move, then the second of each, ..."""
         each = [move.propose(state, self.kept, self.known) for move in self.moves]
         longest = max(map(len, each), default=0)
-        turns = [some[i] for i in range(longest) for some in each if i < len(some)]
-        return [one for one in turns if one.state not in self.tried and self.room(self.cost(one.state, 1.0))]
+        return [some[i] for i in range(longest) for some in each if i < len(some)]
+
+    def propose(self, state: State) -> list[Proposal]:
+        """Return the changes of a state that were not tried, and that could be paid for."""
+        return [one for one in self.changes(state) if one.state not in self.tried and self.payable(one.state)]
+
+    def payable(self, state: State) -> bool:
+        """Say whether training a state in full could be paid for."""
+        return self.room(self.cost(state, 1.0))
 
     def room(self, rows: int) -> bool:
         """Say whether so many row-passes may still be spent."""

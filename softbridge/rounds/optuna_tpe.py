@@ -60,9 +60,7 @@ class Optuna:
         """Yield the combination that Optuna asks for, or the nearest that can be tried."""
         choices, space = self.space(round)
         free = {
-            state: words
-            for state, (words, _) in space.items()
-            if state not in round.tried and round.room(round.cost(state, 1.0))
+            state: words for state, (words, _) in space.items() if state not in round.tried and round.payable(state)
         }
         if not free:
             return

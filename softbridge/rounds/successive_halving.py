@@ -80,8 +80,8 @@ class SuccessiveHalving:
     def drawn(self, round: Round) -> list[Proposal]:
         """Return the changes of a round: single ones first, then pairs."""
         found = {one.state: one for one in round.propose(round.kept)}
-        single, draw = list(found.values()), random.Random(derive(round.number, "pairs"))
-        for first in draw.sample(single, len(single)) if len(single) < self.candidates else ():
+        single, draw = round.changes(round.kept), random.Random(derive(round.number, "pairs"))
+        for first in draw.sample(single, len(single)) if len(found) < self.candidates else ():
             others = [two for two in round.propose(first.state) if two.state not in found]
             for two in draw.sample(others, min(2, len(others))):
                 found[two.state] = Proposal(two.state, f"{first.words}, {two.words}")

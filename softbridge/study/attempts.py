@@ -167,7 +167,7 @@ class Attempts:
         """Return fresh virtual tokens `[count, H]` as the recipe's prompt starts them."""
         found: list[torch.Tensor] = []
         while sum(map(len, found)) < count:
-            fresh = self.study.fresh(self.domain, derive(seed, *names, len(found))).bake()
+            fresh = self.study.drawn(self.domain, derive(seed, *names, len(found))).bake()
             assert fresh.tokens is not None
             found.append(fresh.tokens[0])
         return torch.cat(found)[:count]

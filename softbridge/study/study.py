@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
-from accelerate.utils import DistributedType
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
@@ -23,11 +21,12 @@ from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
-from softbridge.study import designing, rounds
+from softbridge.study import designing, processes, rounds
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
+from softbridge.study.shelved import ShelvedDomain, ShelvedStage, stage_of
 from softbridge.study.shores import Shores
 from softbridge.study.stages import Stage
 from softbridge.study.testing import touch_test
@@ -81,7 +80,7 @@ class Study:
 
     def __init__(self, recipe: Recipe, out: Path, console: Console | None = None, tell: Tell = silent) -> None:
         self.recipe, self.out, self.watcher = recipe, out, Watcher(console, tell)
-        self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
+        self.accelerator = processes.gather(recipe.backbone.device)
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
         self.designing = self.design_stage() if recipe.design else None
@@ -118,11 +117,15 @@ class Study:
     def extraction(self, source: str) -> Stage:
         """Return the stage of one source on this study's own model."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
+        if isinstance(domain, ShelvedDomain):
+            return stage_of(self.out / "stages", source, domain.shelf)
         return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": plan.facts()})
 
     def extract(self, source: str) -> dict[str, Any]:
-        """Train a fresh prompt a seed on one source, and return the stage's result."""
+        """Train a fresh prompt a seed on one source, and return the stage's result; saved prompts are there."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
+        if isinstance(domain, ShelvedDomain):
+            return self.extraction(source).result()
         lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, lambda: self.begin(domain), plan)
         return learn(self.materials, lesson, self.watcher)
 
@@ -132,6 +135,10 @@ class Study:
 
     def fresh(self, domain: OpenDomain, seed: int) -> PromptModule:
         """Return a new prompt: the same for one seed in every arm and domain."""
+        return self.drawn(domain, self.materials.starts.get(seed, seed))
+
+    def drawn(self, domain: OpenDomain, seed: int) -> PromptModule:
+        """Return the prompt that a seed begins with."""
         self.design()
         space, draw = self.materials.space(domain), generator(seed, "init")
         return headed(self.materials.kind(seed).build(space, draw), space, draw)
@@ -140,8 +147,8 @@ class Study:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
         if arm.budget == "target":
             return arm.plan
-        source = self.recipe.training.source
-        extra = math.ceil(source.steps * source.batch * len(self.used(target, arm)) / arm.plan.batch)
+        rows = sum(math.prod(self.materials.spent(source)) for source in self.used(target, arm))
+        extra = math.ceil(rows / arm.plan.batch)
         return replace(arm.plan, steps=arm.plan.steps + extra)
 
     def used(self, target: str, arm: Arm) -> list[str]:
@@ -208,27 +215,37 @@ class Study:
         """Run what is not finished, and return the records."""
         started = time.perf_counter()
         extracted = {source: self.home.extract(source) for source in self.needed()}
-        records = []
-        for target, arm in self.cells():
-            lesson, adapted, searched = self.reach(target, arm)
-            stage = self.evaluation(target, arm, lesson.stage.digest)
-            tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
-            read = {
-                name: extracted[name]
-                for name in self.reads(target, arm)
-                if name in extracted and arm.bridge.reads_sources
-            }
-            given = lesson.plan or self.budget(target, arm)
-            cell = Cell(target, arm, given, lesson, stage, adapted, tested, read, searched)
-            records.append(record(self.materials, cell, self.out))
+        records = [self.carry(target, arm, extracted) for target, arm in self.cells()]
+        self.stay_frozen()
+        self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
+        return StudyResult(self.out, records)
+
+    def carry(self, target: str, arm: Arm, extracted: Mapping[str, dict[str, Any]]) -> Record:
+        """Carry one arm to one target, score it on the test rows, and return its record.
+
+        Arguments:
+            target: the target.
+            arm: the arm.
+            extracted: the results of the source stages by source.
+        """
+        lesson, adapted, searched = self.reach(target, arm)
+        stage = self.evaluation(target, arm, lesson.stage.digest)
+        tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
+        read = {
+            name: extracted[name] for name in self.reads(target, arm) if name in extracted and arm.bridge.reads_sources
+        }
+        given = lesson.plan or self.budget(target, arm)
+        cell = Cell(target, arm, given, lesson, stage, adapted, tested, read, searched)
+        return record(self.materials, cell, self.out)
+
+    def stay_frozen(self) -> None:
+        """Check that training left the backbone as it was."""
         if not (self.materials.still_frozen() and self.home.materials.still_frozen()):
             raise BackboneError(
                 "the backbone's weights are not what they were before training",
                 "a frozen backbone",
                 "this is a defect of softbridge: please report it with the recipe",
             )
-        self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
-        return StudyResult(self.out, records)
 
     def reach(self, target: str, arm: Arm) -> tuple[Lesson, dict[str, Any], dict[str, Any] | None]:
         """Train an arm on a target, in rounds where it says so: the lesson that is kept, its result, the search's."""
@@ -268,8 +285,7 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
     Raises:
         StudyError: when the processes of a launch do not share the folder.
     """
-    accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
-    refuse_sharding(accelerator)
+    accelerator = processes.gather(recipe.backbone.device)
     if accelerator.is_main_process:
         recipe.write(out / "recipe.yaml")
     accelerator.wait_for_everyone()
@@ -288,21 +304,6 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
         return StudyResult(out, records)
 
 
-def refuse_sharding(accelerator: Accelerator) -> None:
-    """Refuse a launch that would keep a part of the weights on each device.
-
-    Raises:
-        StudyError: when it asks for FSDP, DeepSpeed or Megatron.
-    """
-    kind = accelerator.distributed_type
-    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
-        raise StudyError(
-            f"the launch asks for {kind.value}, which keeps a part of the weights on each device",
-            "a launch whose processes each hold the frozen model, and share the rows",
-            "use recipes/launch/gpus.yaml; a model that is too large fits with precision: bfloat16, or on a larger GPU",
-        )
-
-
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     """Return the stages that a run would go through, and which of them are finished."""
     planned: dict[str, PlannedStage] = {}
@@ -317,7 +318,9 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
         for designer in {id(s): s.designing for s in (study.home, study) if s.designing}.values():
             add(designer, None, 0, "candidates scored on validation rows")
         for source in study.needed():
-            add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
+            stage = study.home.extraction(source)
+            saved = isinstance(stage, ShelvedStage)
+            add(stage, None if saved else recipe.training.source, len(recipe.seeds), "saved before")
         for target, arm in study.cells():
             lesson = study.adaptation(target, arm)
             add(lesson.stage, lesson.plan, len(lesson.seeds))
