@@ -22,7 +22,8 @@ def command(
         str | None,
         typer.Argument(
             metavar="WHAT",
-            help="recipes, bridges, prompts, backbones, similarities, assets, metrics or gallery; all when left out.",
+            help="recipes, bridges, prompts, backbones, policies, moves, similarities, assets, metrics or "
+            "gallery; all when left out.",
         ),
     ] = None,
 ) -> None:
@@ -64,6 +65,20 @@ def backbones() -> Rows:
     from softbridge.backbones.table import BACKBONES
 
     return ((name, summary(cls)) for name, cls in BACKBONES.items())
+
+
+def policies() -> Rows:
+    """Yield the policies of rounds."""
+    from softbridge.rounds.table import POLICIES
+
+    return methods(POLICIES)
+
+
+def moves() -> Rows:
+    """Yield the changes that rounds may try."""
+    from softbridge.rounds.table import MOVES
+
+    return methods(MOVES)
 
 
 def similarities() -> Rows:
@@ -116,6 +131,8 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "bridges": (METHOD, bridges),
     "prompts": (METHOD, prompts),
     "backbones": (("kind", "how it scores"), backbones),
+    "policies": (METHOD, policies),
+    "moves": (METHOD, moves),
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
     "similarities": (("name", "compares", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),

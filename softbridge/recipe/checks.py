@@ -11,6 +11,7 @@ from softbridge.domains.labels import check_labels
 from softbridge.domains.templates import Template
 from softbridge.errors import DataError, PromptError
 from softbridge.prompts.shelved import Shelved
+from softbridge.recipe import rounds
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
 from softbridge.recipe.pairs import at, check_pairs
@@ -35,6 +36,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         check_models(arm, parts["source_backbone"] is not None, document)
         if arm.bridge.reads_sources and parts["source_backbone"] is None:
             check_own(arm, parts["sources"], parts["targets"], document)
+        rounds.check(arm, dict(parts), document)
     check_shelved(parts, arms, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing and not parts["other_classes"]:

@@ -33,6 +33,10 @@ def _cited(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "the design of the prompt's text", BERTOPIC
     for arm in recipe.arms.values():
         yield f"the bridge {arm.bridge.name}", arm.bridge.bibtex
+        if rounds := arm.rounds:
+            yield f"rounds by {rounds.policy.name}", rounds.policy.bibtex
+            for name, move in rounds.moves.items():
+                yield f"the move {name}", move.bibtex
     domains = [d for d in (*recipe.sources.values(), *recipe.targets.values()) if isinstance(d, Domain)]
     for name in (recipe.backbone.name, *(domain.data for domain in domains)):
         if isinstance(name, str) and name in ASSETS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.shelved import Shelved
+from softbridge.recipe import rounds
 from softbridge.recipe.schema import Arm, Recipe, plain
 
 
@@ -83,4 +84,5 @@ def _way(arm: Arm, recipe: Recipe) -> str:
     if not arm.bridge.trains:
         return f"{bridge}; not trained on the target"
     more = " and as many rows more as the sources were trained with" if arm.budget == "combined" else ""
-    return f"{bridge}; {_plan(arm.plan)}{more}"
+    searched = f"; {rounds.told(arm.rounds)}" if arm.rounds else ""
+    return f"{bridge}; {_plan(arm.plan)}{more}{searched}"

@@ -17,7 +17,7 @@ from softbridge.errors import RecipeError
 from softbridge.prompts.base import PromptKind, usual_plan
 from softbridge.prompts.shelved import Shelved
 from softbridge.prompts.table import PROMPTS
-from softbridge.recipe import checks, pairs, places
+from softbridge.recipe import checks, pairs, places, rounds
 from softbridge.recipe.document import Document, Steps, parse
 from softbridge.recipe.fields import built, complete, keys, meant, valid
 from softbridge.recipe.schema import Arm, Budget, Recipe, Training
@@ -64,6 +64,7 @@ class ArmKeys:
     training: Section = field(default_factory=dict)
     sources: list[str] | None = None
     each: bool = False
+    rounds: Section | None = None
 
 
 def read(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -232,11 +233,12 @@ class _Sections:
         rest = {key: value for key, value in values.items() if key not in mine}
         bridge = self.made(cls, rest, path, keys(ArmKeys)) if cls else None
         plan = self.plan(arm.get("training", {}), target, (*path, "training"))
-        sources = arm.get("sources")
+        sources, searched = arm.get("sources"), arm.get("rounds")
+        found = rounds.read(searched, (*path, "rounds"), self.document) if searched is not None else None
         if bridge is None or plan is None or not self.document.sound(path):
             return None
         own = None if sources is None else tuple(sources)
-        return Arm(name, bridge, plan, arm.get("budget", "target"), own, arm.get("each", False))
+        return Arm(name, bridge, plan, arm.get("budget", "target"), own, arm.get("each", False), rounds=found)
 
     def plan(self, values: Section, target: Section, path: Steps) -> Plan | None:
         own = valid(Plan, values, path, self.document)

@@ -20,6 +20,7 @@ from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
 from softbridge.prompts.shelved import Shelved
+from softbridge.rounds import Rounds
 
 Budget = Literal["target", "combined"]
 
@@ -50,6 +51,7 @@ class Arm:
         sources: the source domains it may use; None for all of them.
         each: whether each of these sources goes to the target alone, as an arm of its own.
         family: of an arm of one source that was made so, the arm that it is one of.
+        rounds: how it is optimised further on the target; None leaves it as it is.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Arm:
     sources: tuple[str, ...] | None = None
     each: bool = False
     family: str | None = None
+    rounds: Rounds | None = None
 
     def apart(self, sources: Iterable[str]) -> list[Arm]:
         """Return an arm a source where each goes alone, or else this arm.
@@ -75,7 +78,15 @@ class Arm:
         bridge: Any = self.bridge
         if hasattr(bridge, "source"):
             bridge = replace(bridge, source=source)
-        return Arm(f"{self.name} from {source}", bridge, self.plan, self.budget, (source,), family=self.name)
+        return Arm(
+            f"{self.name} from {source}",
+            bridge,
+            self.plan,
+            self.budget,
+            (source,),
+            family=self.name,
+            rounds=self.rounds,
+        )
 
 
 @dataclass(frozen=True)
@@ -174,4 +185,5 @@ def plain(value: Any) -> Any:
 def _arm(arm: Arm) -> dict[str, Any]:
     sources = None if arm.sources is None else list(arm.sources)
     own = {"bridge": arm.bridge.name, "budget": arm.budget, "sources": sources, "training": plain(arm.plan)}
-    return own | ({"each": True} if arm.each else {}) | plain(arm.bridge)
+    rounds = {"rounds": arm.rounds.resolved()} if arm.rounds else {}
+    return own | ({"each": True} if arm.each else {}) | rounds | plain(arm.bridge)

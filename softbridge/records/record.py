@@ -33,7 +33,8 @@ class Record:
         sources: the source domains whose prompts the bridge read.
         backbone: `name`, `hub_id`, `revision`, `kind`, `parameters`, `precision`, `attention`.
         prompt: `kind`, `length`, `parameters` that one member trains on the target.
-        budget: `source_steps`, `target_steps`, `batch`, `rows_seen`.
+        budget: `source_steps`, `target_steps`, `batch`, `rows_seen`; and `rounds`, every proposal with its outcome and
+            cost, where the arm was optimised so.
         chosen_by: the `split` and the `metric` that chose the best checkpoint.
         data: under `source`, each domain by name, and under `target`: `fingerprint`, `sizes`, `notes`.
         losses: one object a stage and domain: `stage`, `name`, `term`, `domain`, `M`, `steps`, `first`, `last`.

@@ -17,7 +17,7 @@ import softbridge
 from softbridge.losses.formulas import FORMULAS
 from softbridge.records import Record
 from softbridge.records.likeness import Likeness
-from softbridge.reports import details, figures, heatmap, likened, plots, shots, tables
+from softbridge.reports import details, figures, heatmap, likened, plots, rounds, shots, tables
 from softbridge.reports.across import ranking
 from softbridge.reports.drawing import Drawing
 from softbridge.reports.findings import findings, how_chosen, seeds_of
@@ -85,6 +85,8 @@ def part(study: Study, studies: Sequence[Study] = (), likenesses: Sequence[Liken
         "matrices": heatmap.plain(study),
         "likeness": likeness(study, likenesses),
         "shots": few_shot(study, studies),
+        "rounds": drawings(study, partial(rounds.progress, study)),
+        "tried": [table for table in (rounds.summary(study), rounds.proposals(study)) if table],
         "bars": drawings(study, partial(plots.gain_bars, study)),
         "curves": {name: drawings(study, partial(curve, study, name)) for name in plots.QUANTITIES},
         "losses": [loss(study, name, title) for name, title in LOSSES.items()],

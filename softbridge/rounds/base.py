@@ -5,9 +5,10 @@ All of it is pure: a state is a value, and what follows from it is the same wher
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from softbridge.errors import RoundsError
 
@@ -66,6 +67,25 @@ class State:
     mixture: tuple[tuple[str, float], ...] = ()
     renewed: Renewed | None = None
     pseudo: Labelled | None = None
+
+
+def revived(values: Mapping[str, Any]) -> State:
+    """Return the state that plain JSON describes.
+
+    Example:
+        >>> revived({"mixture": [["films", 0.5], ["books", 0.5]], "renewed": {"share": 0.2, "of": {"rate": 2.5}}})
+        ... # doctest: +NORMALIZE_WHITESPACE
+        State(rate=1.0, steps=1.0, added=0, mixture=(('films', 0.5), ('books', 0.5)),
+              renewed=Renewed(share=0.2, of=State(rate=2.5, steps=1.0, added=0, mixture=(), renewed=None, pseudo=None)),
+              pseudo=None)
+    """
+    renewed, pseudo = values.get("renewed"), values.get("pseudo")
+    made = {
+        "mixture": tuple((name, share) for name, share in values.get("mixture", ())),
+        "renewed": Renewed(renewed["share"], revived(renewed["of"])) if renewed else None,
+        "pseudo": Labelled(pseudo["confidence"], pseudo["pool"], revived(pseudo["by"])) if pseudo else None,
+    }
+    return State(**{**values, **made})
 
 
 @dataclass(frozen=True)
@@ -135,12 +155,19 @@ class Round:
     cost: Callable[[State, float], int]
     left: int | None = None
 
-    def propose(self, state: State) -> list[Proposal]:
-        """Return the untried changes of a state that could be paid for: the first of each move, then the second, ..."""
+    def changes(self, state: State) -> list[Proposal]:
+        """Return the changes of a state: the first of each move, then the second of each, ..."""
         each = [move.propose(state, self.kept, self.known) for move in self.moves]
         longest = max(map(len, each), default=0)
-        turns = [some[i] for i in range(longest) for some in each if i < len(some)]
-        return [one for one in turns if one.state not in self.tried and self.room(self.cost(one.state, 1.0))]
+        return [some[i] for i in range(longest) for some in each if i < len(some)]
+
+    def propose(self, state: State) -> list[Proposal]:
+        """Return the changes of a state that were not tried, and that could be paid for."""
+        return [one for one in self.changes(state) if one.state not in self.tried and self.payable(one.state)]
+
+    def payable(self, state: State) -> bool:
+        """Say whether training a state in full could be paid for."""
+        return self.room(self.cost(state, 1.0))
 
     def room(self, rows: int) -> bool:
         """Say whether so many row-passes may still be spent."""
@@ -177,8 +204,8 @@ class Policy(Protocol):
     needs: ClassVar[str]
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the most proposals that each rung of a round trains, and for what share of their steps."""
         ...
 
     def play(self, round: Round) -> Generator[Rung, Sequence[Outcome], None]:
@@ -232,6 +259,13 @@ class Rounds:
             raise RoundsError(f"patience is {self.patience}", "a whole number from 1, or null", "write patience: 3")
         if not self.moves:
             raise RoundsError("moves is empty", "at least one move", "write moves: [rate, longer]")
+
+    def resolved(self) -> dict[str, Any]:
+        """Return it as a recipe's plain values, with every default written out."""
+        moves = {name: asdict(move) for name, move in self.moves.items()}  # type: ignore[call-overload]
+        own = asdict(self.policy)  # type: ignore[call-overload]
+        ends = {"budget": asdict(self.budget), "patience": self.patience, "level": self.level}
+        return json.loads(json.dumps({"policy": self.policy.name, **own, "moves": moves, **ends}))
 
 
 def factors(name: str, values: Sequence[float]) -> None:

@@ -35,9 +35,9 @@ class Greedy:
 }"""
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
-        return 1.0
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the one proposal of a round, trained in full."""
+        return [(1, 1.0)]
 
     def play(self, round: Round) -> Generator[Rung, Sequence[Outcome], None]:
         """Yield the first untried change."""

@@ -52,17 +52,15 @@ class Optuna:
             raise RoundsError(f"startup is {self.startup}", "a whole number from 1", "raise startup")
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
-        return 1.0
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the one proposal of a round, trained in full."""
+        return [(1, 1.0)]
 
     def play(self, round: Round) -> Generator[Rung, Sequence[Outcome], None]:
         """Yield the combination that Optuna asks for, or the nearest that can be tried."""
         choices, space = self.space(round)
         free = {
-            state: words
-            for state, (words, _) in space.items()
-            if state not in round.tried and round.room(round.cost(state, 1.0))
+            state: words for state, (words, _) in space.items() if state not in round.tried and round.payable(state)
         }
         if not free:
             return

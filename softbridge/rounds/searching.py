@@ -164,8 +164,7 @@ class _Search:
 
     def why_not(self, round: Round) -> str:
         """Say whether the proposals or the rows are used up."""
-        free = Round(round.number, round.kept, round.moves, round.known, round.tried, round.past, round.cost)
-        if free.propose(round.kept):
+        if any(one.state not in round.tried for one in round.changes(round.kept)):
             return f"budget: the {self.left():,} row-passes that are left pay for no proposal"
         return "no proposal is left that was not tried"
 

@@ -56,9 +56,9 @@ class SuccessiveHalving:
                 raise RoundsError(f"{name} is {value}", "a whole number from 2", f"raise {name}")
 
     @property
-    def trainings(self) -> float:
-        """Return the most trainings in full that a round may cost."""
-        return sum(count * share for count, share in self.sizes(self.candidates))
+    def rungs(self) -> list[tuple[int, float]]:
+        """Return the most changes that each rung trains, and for what share of their steps."""
+        return self.sizes(self.candidates)
 
     def sizes(self, count: int) -> list[tuple[int, float]]:
         """Return how many changes each rung trains, and for what share of their steps."""
@@ -80,8 +80,8 @@ class SuccessiveHalving:
     def drawn(self, round: Round) -> list[Proposal]:
         """Return the changes of a round: single ones first, then pairs."""
         found = {one.state: one for one in round.propose(round.kept)}
-        single, draw = list(found.values()), random.Random(derive(round.number, "pairs"))
-        for first in draw.sample(single, len(single)) if len(single) < self.candidates else ():
+        single, draw = round.changes(round.kept), random.Random(derive(round.number, "pairs"))
+        for first in draw.sample(single, len(single)) if len(found) < self.candidates else ():
             others = [two for two in round.propose(first.state) if two.state not in found]
             for two in draw.sample(others, min(2, len(others))):
                 found[two.state] = Proposal(two.state, f"{first.words}, {two.words}")

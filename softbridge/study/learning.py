@@ -43,6 +43,7 @@ class Lesson:
         plan: how it trains; None where the prompt stays as it is.
         shots: labelled rows per class, or None for all.
         validation_shots: validation rows per class, or None for all.
+        more: a seed's further training rows, where there are any; asked for as `cross` is.
     """
 
     stage: Stage
@@ -53,11 +54,23 @@ class Lesson:
     plan: Plan | None
     shots: int | None = None
     validation_shots: int | None = None
+    more: Callable[[int], Rows] | None = None
 
     @cached_property
     def crossings(self) -> Sequence[Crossing]:
         """Return where each member starts."""
         return self.cross()
+
+    def rows(self, materials: Materials) -> list[tuple[Rows, Rows]]:
+        """Return each seed's training and validation rows."""
+        sets = [materials.few(self.domain, seed, self.shots, self.validation_shots) for seed in self.seeds]
+        if self.more is None:
+            return sets
+        more = [self.more(seed) for seed in self.seeds]
+        return [
+            (Rows([*train.ids, *own.ids], [*train.labels, *own.labels]), looked)
+            for (train, looked), own in zip(sets, more, strict=True)
+        ]
 
 
 def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, Any]:
@@ -73,7 +86,7 @@ def teach(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
     """Carry a lesson to its end, and return the stage's result."""
     stage = lesson.stage
     materials.bind(lesson.domain)
-    sets = [materials.few(lesson.domain, s, lesson.shots, lesson.validation_shots) for s in lesson.seeds]
+    sets = lesson.rows(materials)
     started = time.perf_counter()
     if lesson.plan is None or lesson.crossings[0].start is None:
         trained, seen = [stand(materials, c, v) for c, (_, v) in zip(lesson.crossings, sets, strict=True)], 0
@@ -85,18 +98,33 @@ def teach(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
             trained = training.run()
         seen, seconds = training.rows_seen, training.seconds
         parameters = sum(p.numel() for p in training.bank[0].parameters())
-    result = report(lesson, trained, [len(train) for train, _ in sets])
-    result |= {"rows_seen": seen, "seconds": seconds, "parameters": parameters}
-    result["nondeterministic"] = sorted(materials.unpromised)
+    counted = {"rows_seen": seen, "seconds": seconds, "parameters": parameters}
+    result = conclude(materials, lesson, trained, [len(train) for train, _ in sets], counted)
+    materials.accelerator.wait_for_everyone()
+    speed = f", {seen / seconds:.0f} rows/s" if seen else ""
+    watcher.say(f"{stage.name}: {time.perf_counter() - started:.1f} s{speed}")
+    return result
+
+
+def conclude(
+    materials: Materials, lesson: Lesson, trained: Sequence[Trained], rows: list[int], counted: dict[str, Any]
+) -> dict[str, Any]:
+    """Write what a lesson came to, and return it.
+
+    Arguments:
+        materials: the backbone's.
+        lesson: the lesson.
+        trained: what each member came to.
+        rows: how many rows each member had.
+        counted: what it cost.
+    """
+    result = report(lesson, trained, rows) | counted | {"nondeterministic": sorted(materials.unpromised)}
     if materials.accelerator.is_main_process:
         for seed, member, crossing in zip(lesson.seeds, trained, lesson.crossings, strict=True):
             save(materials, lesson, seed, member, crossing)
             if kept := member.looks if lesson.kind == "extract" else member.looks[:1]:  # the first is the start
-                save_series(snapshots_file(stage, seed), kept)
-        stage.finish(result)
-    materials.accelerator.wait_for_everyone()
-    speed = f", {seen / seconds:.0f} rows/s" if seen else ""
-    watcher.say(f"{stage.name}: {time.perf_counter() - started:.1f} s{speed}")
+                save_series(snapshots_file(lesson.stage, seed), kept)
+        lesson.stage.finish(result)
     return result
 
 

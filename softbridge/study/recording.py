@@ -30,6 +30,7 @@ class Cell:
         adapted: the lesson's result.
         tested: the test's result.
         sources: the results of the source stages that the arm read.
+        searched: the result of the rounds in which the lesson was found, where it was.
     """
 
     target: str
@@ -40,6 +41,16 @@ class Cell:
     adapted: dict[str, Any]
     tested: dict[str, Any]
     sources: Mapping[str, dict[str, Any]]
+    searched: dict[str, Any] | None = None
+
+    @property
+    def spent(self) -> dict[str, Any]:
+        """Return what holds the seconds and rows on the target: the rounds' result, or the lesson's."""
+        return (
+            {**self.adapted, "rows_seen": self.searched["rows"], "seconds": self.searched["seconds"]}
+            if self.searched
+            else self.adapted
+        )
 
     @property
     def before(self) -> list[dict[str, Any]]:
@@ -84,15 +95,16 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
     return made
 
 
-def budget(materials: Materials, cell: Cell) -> dict[str, int]:
-    """Return the steps that the arm's prompts were given, on sources and target."""
+def budget(materials: Materials, cell: Cell) -> dict[str, Any]:
+    """Return the steps that the arm's prompts were given, on sources and target; and what was tried in rounds."""
     steps = sum(materials.spent(name)[0] for name in cell.sources)
     together = cell.adapted["joint"]["members"][0]["last_step"] if "joint" in cell.adapted else 0
     return {
         "source_steps": steps + together,
         "target_steps": cell.plan.steps if cell.arm.bridge.trains else 0,
         "batch": cell.plan.batch,
-        "rows_seen": cell.adapted["rows_seen"] + sum(result["rows_seen"] for result in cell.before),
+        "rows_seen": cell.spent["rows_seen"] + sum(result["rows_seen"] for result in cell.before),
+        **({"rounds": {k: v for k, v in cell.searched.items() if k != "files"}} if cell.searched else {}),
     }
 
 
@@ -158,7 +170,7 @@ def nondeterministic(cell: Cell) -> list[str]:
 
 def cost(cell: Cell) -> dict[str, float]:
     """Return the seconds of training on the target, its speed, and the largest memory of the process."""
-    seconds, rows = cell.adapted["seconds"], cell.adapted["rows_seen"]
+    seconds, rows = cell.spent["seconds"], cell.spent["rows_seen"]
     return {
         "seconds": round(seconds, 3),
         "rows_per_second": round(rows / seconds, 2) if rows else 0.0,

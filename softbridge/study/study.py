@@ -21,7 +21,7 @@ from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
-from softbridge.study import designing, processes
+from softbridge.study import designing, processes, rounds
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
@@ -186,9 +186,9 @@ class Study:
         """Return what of all targets decides what they learn together."""
         return [[domain_facts(domain), self.inputs(name, arm)] for name, domain in self.materials.targets.items()]
 
-    def evaluation(self, target: str, arm: Arm, lesson: Lesson) -> Stage:
-        """Return the stage that scores one arm on one target's test rows."""
-        return self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": lesson.stage.digest})
+    def evaluation(self, target: str, arm: Arm, adapted: str) -> Stage:
+        """Return the stage that scores on one target's test rows what the stage of a digest came to."""
+        return self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": adapted})
 
     def cross(self, target: str, arm: Arm) -> list[Crossing]:
         """Return where each seed's prompt stands on the target before training."""
@@ -234,14 +234,14 @@ class Study:
         """
         if self.at_home(target, arm):
             self.watcher.say(f"{target} / {arm.name}: its source is the target's own data; this is no transfer")
-        lesson = self.adaptation(target, arm)
-        adapted = learn(self.materials, lesson, self.watcher)
-        stage = self.evaluation(target, arm, lesson)
+        lesson, adapted, searched = self.reach(target, arm)
+        stage = self.evaluation(target, arm, lesson.stage.digest)
         tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
         read = {
-            name: extracted[name] for name in self.used(target, arm) if name in extracted and arm.bridge.reads_sources
+            name: extracted[name] for name in self.reads(target, arm) if name in extracted and arm.bridge.reads_sources
         }
-        cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read)
+        given = lesson.plan or self.budget(target, arm)
+        cell = Cell(target, arm, given, lesson, stage, adapted, tested, read, searched)
         return record(self.materials, cell, self.out)
 
     def stay_frozen(self) -> None:
@@ -253,10 +253,23 @@ class Study:
                 "this is a defect of softbridge: please report it with the recipe",
             )
 
+    def reach(self, target: str, arm: Arm) -> tuple[Lesson, dict[str, Any], dict[str, Any] | None]:
+        """Train an arm on a target, in rounds where it says so: the lesson that is kept, its result, the search's."""
+        if arm.rounds:
+            return rounds.optimise(self, target, arm)
+        lesson = self.adaptation(target, arm)
+        return lesson, learn(self.materials, lesson, self.watcher), None
+
     def needed(self) -> list[str]:
         """Return the sources that some arm reads."""
         readers = [(target, arm) for target, arm in self.cells() if arm.bridge.reads_sources]
-        return [name for name in self.recipe.sources if any(name in self.used(*reader) for reader in readers)]
+        return [name for name in self.recipe.sources if any(name in self.reads(*reader) for reader in readers)]
+
+    def reads(self, target: str, arm: Arm) -> list[str]:
+        """Return the sources that an arm may read on its way: those it uses, and those that rounds may mix."""
+        if arm.rounds is None or "mixture" not in arm.rounds.moves:
+            return self.used(target, arm)
+        return self.used(target, replace(arm, bridge=replace(arm.bridge, source=None)))  # type: ignore[call-arg, type-var]
 
 
 def domain_facts(domain: OpenDomain) -> dict[str, Any]:
@@ -322,5 +335,10 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
             lesson = study.adaptation(target, arm)
             home = ", from the target's own data" if study.at_home(target, arm) else ""
             add(lesson.stage, lesson.plan, len(lesson.seeds), also=home)
-            add(study.evaluation(target, arm, lesson), None, 0, "test rows scored once")
+            scored = lesson.stage.digest
+            if arm.rounds:
+                stage, more, note = rounds.planned(study, target, arm)
+                planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, 0, more, note)
+                scored = stage.result()["kept"]["stage"] if stage.finished else scored
+            add(study.evaluation(target, arm, scored), None, 0, "test rows scored once")
     return list(planned.values())

@@ -174,6 +174,15 @@ def test_the_budget_is_never_exceeded(rows, policy, seed, fewer):
     assert found.stopped.startswith(("budget", "no proposal"))
 
 
+def test_a_second_round_of_halving_tries_pairs_where_every_single_change_was_tried():
+    policy = POLICIES["successive_halving"](candidates=8, eta=2)
+    few = {name: EVERY[name] for name in ("rate", "longer", "length")}
+    found = search(rounds(policy, Budget(rounds=2), few), KNOWN, world(lambda s: 0.0), cost)
+    words = [tried.words for tried in found.log if tried.round == 2 and tried.rung == 1]
+    assert len(words) == 8
+    assert all(", " in pair for pair in words)
+
+
 def test_patience_and_used_up_proposals_end_a_search():
     flat = world(lambda s: 0.0)
     assert search(rounds(patience=2), KNOWN, flat, cost).stopped == "patience: 2 rounds in a row kept nothing"
