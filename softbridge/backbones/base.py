@@ -82,6 +82,7 @@ class Backbone(ABC):
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.spec = replace(spec, kind=self.kind)  # type: ignore[arg-type]
+        self.attends = model.config._attn_implementation  # as it was chosen; a prompt may open it later
         self.words: tuple[str, ...] = ()
         self.kept: dict[tuple[tuple[int, ...], int, int], torch.Tensor] = {}
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
@@ -276,7 +277,7 @@ class Backbone(ABC):
             "kind": self.kind,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "precision": str(self.table.dtype).removeprefix("torch."),
-            "attention": self.model.config._attn_implementation,
+            "attention": self.attends,
             "chosen": self.chosen,
         }
 

@@ -8,6 +8,7 @@ left-padded batch equals the same row alone. Only the hidden state at the label 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,7 @@ from softbridge.backbones.entrances import last_states
 from softbridge.backbones.generation import accompanied, replayed
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
+from softbridge.backbones.once import agree, saves, texts_behind
 from softbridge.batch import Batch
 from softbridge.injection import Injection, shared
 
@@ -71,9 +73,28 @@ class CausalBackbone(Backbone):
         return taken.view(len(batch), -1).sum(1)
 
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
-        """Return the last block's states `[B, P + T, H]` of the joined rows."""
-        inputs = {**self.join(input_ids, mask, prompt), "use_cache": False}
-        return last_states(self.model.base_model, inputs, prompt)
+        """Return the last block's states of the joined rows, `[B, P + T, H]`, or `[B, T, H]` without the prompt's."""
+        states = self.read(input_ids, mask, prompt)
+        if prompt is not None and saves(prompt, *mask.shape) and self.once(prompt.slots + mask.shape[1]):
+            return texts_behind(self.model.base_model, states, mask, prompt)
+        return self.joined(states, mask, prompt)
+
+    def joined(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
+        """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]` and their prompts."""
+        return last_states(self.model.base_model, {**join(states, mask, prompt), "use_cache": False}, prompt)
+
+    def once(self, places: int) -> bool:
+        """Say whether prompts can be computed once for the rows that share them, in rows of so many places.
+
+        Attention to the nearest places alone goes by slots, which a prompt in a row of its own has not.
+        """
+        near = (getattr(self.config, name, None) for name in ("sliding_window", "attention_chunk_size"))
+        return all(size is None or places <= size for size in near) and self.agrees
+
+    @cached_property
+    def agrees(self) -> bool:
+        """Say whether this model comes to the same states when a prompt is computed once; it is tried once."""
+        return agree(self.model.base_model, self.table, self.joined)
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""
@@ -83,19 +104,20 @@ class CausalBackbone(Backbone):
             with torch.no_grad(), replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))):
                 written = self.model.generate(batch.input_ids, **said, pad_token_id=self.pad_id)
             return self.cut(written[:, batch.input_ids.shape[1] :])
-        inputs = self.join(batch.input_ids, batch.mask, shared(prompt, batch.input_ids))
+        known = shared(prompt, batch.input_ids)
+        inputs = join(self.read(batch.input_ids, batch.mask, known), batch.mask, known)
         inputs.pop("position_ids")  # generate counts them itself, from the mask
         with torch.no_grad(), accompanied(self.model.base_model, prompt):
             return self.cut(self.model.generate(**inputs, **settings, pad_token_id=self.pad_id))
 
-    def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, Any]:
-        """Return the model's inputs for `[padding; prompt; text]`."""
-        states = self.read(input_ids, mask, prompt)
-        if prompt is not None and prompt.tokens is not None:
-            states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
-        behind = prompt.length if prompt is not None and prompt.keys is not None else 0
-        position_ids = (mask.cumsum(1) - 1).clamp_min(0) + behind
-        return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
+
+def join(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, torch.Tensor]:
+    """Return a model's inputs for `[padding; prompt; text]`, from the texts' states `[B, T, H]`."""
+    if prompt is not None and prompt.tokens is not None:
+        states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
+    behind = prompt.length if prompt is not None and prompt.keys is not None else 0
+    position_ids = (mask.cumsum(1) - 1).clamp_min(0) + behind
+    return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
 
 
 def beyond_input(prompt: Injection) -> bool:

@@ -54,9 +54,8 @@ def mixed(prompt: Injection, weights: torch.Tensor) -> Injection:
     assert prompt.tokens is not None
     assert prompt.mix_values is not None
     tokens = prompt.tokens + torch.einsum("bm,bmph->bph", weights, prompt.mix_values)
-    return replace(
-        prompt, tokens=tokens, mix_keys=None, mix_values=None, query_down=None, query_up=None, query_norm=None
-    )
+    left = {"mix_keys": None, "mix_values": None, "query_down": None, "query_up": None, "query_norm": None}
+    return replace(prompt, tokens=tokens, member=None, **left)  # each text has a prompt of its own now
 
 
 def spread(prompt: Injection, many: int) -> Injection:

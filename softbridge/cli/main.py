@@ -16,6 +16,7 @@ from softbridge.cli import (
     cite,
     cp,
     design,
+    doctor,
     failing,
     generate,
     importing,
@@ -61,6 +62,7 @@ VERBS: dict[str, ModuleType] = {
     "prompts": prompts,
     "push": push,
     "pull": pull,
+    "doctor": doctor,
 }
 
 # rich would draw boxes around the help, and take half a second to load for it
