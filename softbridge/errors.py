@@ -53,6 +53,10 @@ class BridgeError(SoftbridgeError):
     """Tell that a bridge cannot be crossed as it is described."""
 
 
+class RoundsError(SoftbridgeError):
+    """Tell that rounds cannot be played as they are described."""
+
+
 class StudyError(SoftbridgeError):
     """A study's folder is not in a state to go on from."""
 

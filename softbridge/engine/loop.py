@@ -22,11 +22,11 @@ from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows
 from softbridge.domains.feeds import Feed
 from softbridge.engine import checkpoint, optimisers
-from softbridge.engine.keeping import MOST_LOOKS, MOST_PROMPTS, thinned
+from softbridge.engine.finite import culprits, settle
+from softbridge.engine.keeping import joined, thinned
 from softbridge.engine.plan import Plan
-from softbridge.engine.step import Term, Work, backward, clip, culprits
+from softbridge.engine.step import Term, Work, backward, clip, share
 from softbridge.engine.stopping import Standing
-from softbridge.errors import StudyError
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptModule
@@ -65,8 +65,8 @@ class Trained:
         best_step: the step of `best`.
         last_step: the step of `last`.
         stopped: why it stopped early, or None.
-        history: what was seen at each look; of very many looks every second, fourth, ..., best and last always.
-        looks: the baked prompt at each look, the last one `last`; of many looks every second, fourth, ...
+        history: what was seen at each look; of very many looks every 2nd, 4th, ... one, and best and last always.
+        looks: the baked prompt at each look, the last one `last`; of many looks every 2nd, 4th, ... one.
     """
 
     best: Injection | None
@@ -118,6 +118,7 @@ class Training:
         self.losses: list[list[float]] = [[] for _ in self.members]
         self.added: list[list[float]] = [[] for _ in self.members]
         self.terms = {i: m.term for i, m in enumerate(self.members) if m.term is not None}
+        self.numbers = {step: number for number, step in enumerate(self.plan.looks())}
 
     @property
     def active(self) -> list[int]:
@@ -126,12 +127,11 @@ class Training:
 
     def run(self) -> list[Trained]:
         """Train to the end, going on from the checkpoint where there is one."""
-        looks = set(self.plan.looks())
         if not self.restore():
             self.look()
         while self.active and self.step < self.plan.steps:
             self.move()
-            if self.active and self.step in looks:
+            if self.active and self.step in self.numbers:
                 self.look()
         return [self.result(i) for i in range(len(self.members))]
 
@@ -139,45 +139,41 @@ class Training:
         """Make one optimiser step."""
         started = time.perf_counter()
         active = self.active
-        picked = [(i, row) for i in active for row in self.feeds[i].rows_at(self.step)]
-        ids = [self.members[i].rows.ids[row] for i, row in picked]
-        labels = [self.members[i].rows.labels[row] for i, row in picked]
-        work = Work(Rows(ids, labels), [i for i, _ in picked], {i: t for i, t in self.terms.items() if i in active})
+        work = self.work(active)
         self.optimiser.zero_grad(set_to_none=True)
-        losses, added = backward(
-            self.backbone, self.bank, work, self.plan.batch, self.plan.accumulation, self.accelerator
-        )
-        norms = clip(self.bank, active, self.plan.clip)
-        for i, norm in zip(active, norms, strict=True):
+        plan, accelerator = self.plan, self.accelerator
+        own = backward(self.backbone, self.bank, work, plan.batch, plan.accumulation, accelerator)
+        losses, added = share(self.bank, active, own, accelerator).tolist()
+        for i, norm in zip(active, clip(self.bank, active, plan.clip), strict=True):
             if not math.isfinite(losses[i]) or not math.isfinite(norm):
-                self.leave_out(i, losses[i], norm, work, [row for _, row in picked])
+                self.leave_out(i, losses[i], norm, work)
         self.optimiser.step()
         self.schedule.step()
         for i in active:
             self.losses[i].append(losses[i])
             self.added[i].append(added[i])
         self.step += 1
-        self.rows_seen += len(picked)
+        self.rows_seen += len(work.owner)
         self.seconds += time.perf_counter() - started
         if self.watch:
             self.watch(self.step, self.rows_seen, f"loss {sum(losses) / len(active):.3f}")
 
-    def leave_out(self, i: int, loss: float, norm: float, work: Work, rows: Sequence[int]) -> None:
+    def work(self, active: Sequence[int]) -> Work:
+        """Return the rows of this step."""
+        picked = [(i, row) for i in active for row in self.feeds[i].rows_at(self.step)]
+        ids = [self.members[i].rows.ids[row] for i, row in picked]
+        labels = [self.members[i].rows.labels[row] for i, row in picked]
+        terms = {i: term for i, term in self.terms.items() if i in active}
+        return Work(Rows(ids, labels), [i for i, _ in picked], terms, [str(row) for _, row in picked])
+
+    def leave_out(self, i: int, loss: float, norm: float, work: Work) -> None:
         """Stop a member whose loss or gradient is not finite before the step reaches its prompt.
 
         Raises:
             StudyError: where the plan says so.
         """
-        bad = culprits(self.backbone, self.bank, work, i)
-        told = (f"{rows[p]} {self.backbone.tokenizer.decode(work.rows.ids[p])[:60]!r}" for p in bad[:3])
-        seen = f"loss {loss}, gradient norm {norm}" + (f", from the rows {', '.join(told)}" if bad else "")
-        if self.plan.nonfinite == "raise":
-            raise StudyError(
-                f"the member {self.members[i].name} came to {seen} at step {self.step}",
-                "finite losses and gradients",
-                "look at the rows, lower learning_rate, or set precision: float32; or write nonfinite: stop",
-            )
-        self.standings[i].stopped = f"at step {self.step}: {seen}"
+        rows = culprits(self.backbone, self.bank, work, [i])
+        self.standings[i].stopped = settle(self.plan, self.members[i].name, self.step, loss, norm, rows)
         for parameter in self.bank[i].parameters():
             parameter.grad = None  # which the optimiser passes over
 
@@ -200,12 +196,11 @@ class Training:
                 }
             )
             now = baked[i].each(torch.Tensor.cpu)
-            self.looks[i].append(now)
             if self.tell:
                 self.tell(self.members[i].name, self.history[i][-1])
             self.standings[i].look(self.step, now, scores[i])
-            self.history[i] = thinned(self.history[i], MOST_LOOKS, self.standings[i].chose)
-            self.looks[i] = thinned(self.looks[i], MOST_PROMPTS)
+            self.history[i] = thinned(self.history[i], self.numbers, self.standings[i].best_step)
+            self.looks[i] = joined(self.looks[i], now, self.numbers[self.step])
         self.keep()
 
     def result(self, index: int) -> Trained:

@@ -44,17 +44,19 @@ class Work:
         rows: the rows of all members that still train.
         owner: each row's member index.
         terms: the members whose loss has a term of its own, by index.
+        names: what each row is called where it is to be named.
     """
 
     rows: Rows
     owner: Sequence[int]
     terms: Mapping[int, Term]
+    names: Sequence[str]
 
 
 def backward(
     backbone: Backbone, bank: Bank, work: Work, batch: int, accumulation: int, accelerator: Accelerator
-) -> tuple[list[float], list[float]]:
-    """Add up the gradients of one step.
+) -> torch.Tensor:
+    """Add up the gradients of one step's rows that fall to this process; `share` adds up those of all processes.
 
     Arguments:
         backbone: the frozen backbone.
@@ -62,10 +64,10 @@ def backward(
         work: the step's rows.
         batch: rows of one member, which its loss is averaged over.
         accumulation: the least number of passes.
-        accelerator: shares the rows among its processes and adds up their gradients.
+        accelerator: shares the rows among its processes.
 
     Returns:
-        N losses and, of them, N terms, averaged over each member's rows; 0 for a member without rows.
+        losses `[2, N]` and, of them, the terms, of these rows, divided by `batch`.
     """
     losses = torch.zeros(2, len(bank), device=backbone.device)
     length = bank[0].bake().slots
@@ -83,11 +85,7 @@ def backward(
         each = cross_entropy(scores, rows.labels) / batch + added
         each.sum().backward()
         losses.index_add_(1, owner, torch.stack([each.detach(), added.detach()]))
-    if count > 1:
-        share(bank, sorted(set(work.owner)), accelerator)
-        losses = accelerator.reduce(losses, "sum")
-    total, terms = losses.tolist()
-    return total, terms
+    return losses
 
 
 def own_terms(
@@ -107,30 +105,19 @@ def own_terms(
     return added
 
 
-def share(bank: Bank, active: Sequence[int], accelerator: Accelerator) -> None:
-    """Add the active members' gradients up over all processes, in one message."""
-    parameters = [p for index in active for p in bank[index].parameters()]
+def share(bank: Bank, active: Sequence[int], losses: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
+    """Add the active members' gradients up over all processes, in one message, once a step; return the losses' sums."""
+    if accelerator.num_processes == 1:
+        return losses
+    parameters = list({id(p): p for index in active for p in bank[index].parameters()}.values())
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
     total = accelerator.reduce(flat, "sum").split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, total, strict=True):
         parameter.grad = part.view_as(parameter).clone()
+    return accelerator.reduce(losses, "sum")
 
 
 def clip(bank: Bank, active: Sequence[int], largest: float | None) -> list[float]:
     """Scale each member's gradient down to the largest norm, every member by itself; return the norms there were."""
     most = math.inf if largest is None else largest
     return torch.stack([torch.nn.utils.clip_grad_norm_(bank[i].parameters(), most) for i in active]).tolist()
-
-
-def culprits(backbone: Backbone, bank: Bank, work: Work, member: int) -> list[int]:
-    """Return where in a step's rows those of one member stand whose loss alone is not finite."""
-    found, term = [], work.terms.get(member)
-    for place in (i for i, owner in enumerate(work.owner) if owner == member):
-        rows, owner = backbone.batch(work.rows.take([place])), torch.tensor([member], device=backbone.device)
-        with torch.no_grad():
-            prompts = bank(owner)
-            scores = backbone.score(rows, prompts)
-            loss = cross_entropy(scores, rows.labels) + (term(backbone, rows, prompts, scores) if term else 0.0)
-        if not torch.isfinite(loss).all():
-            found.append(place)
-    return found

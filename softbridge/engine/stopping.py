@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from softbridge.engine.plan import Plan
 from softbridge.injection import Injection
@@ -39,10 +37,6 @@ class Standing:
         self.idle += 1
         if self.plan.patience is not None and self.idle >= self.plan.patience:
             self.stopped = f"at step {step}: {self.idle} looks without a better validation {self.plan.choose_by}"
-
-    def chose(self, look: Mapping[str, Any]) -> bool:
-        """Say whether this look is the best one's."""
-        return look["step"] == self.best_step
 
     def rank(self, score: dict[str, float]) -> tuple[float, float]:
         """Return what is compared; larger is better, and nothing is worse than a score that is not finite."""

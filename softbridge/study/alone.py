@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from accelerate import Accelerator
-
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.batch import Rows
 from softbridge.domains.domain import OpenDomain
@@ -20,6 +18,7 @@ from softbridge.seeding import derive, generator
 from softbridge.study.cards import make_card
 from softbridge.study.judging import judge_on
 from softbridge.study.materials import load_backbone
+from softbridge.study.processes import gather
 
 
 def learn(
@@ -61,7 +60,7 @@ def learn(
     space, draw = replace(loaded.space(), labels=domain.words), generator(seed, "module", domain.name)
     given = start.injection if start else None
     module = headed(kind.build(space, draw, given), space, draw, given)
-    accelerator = Accelerator()
+    accelerator = gather(loaded.device.type)
     judge = judge_on(loaded, [looked_at], plan, accelerator)
     member = Member(f"seed{seed}", derive(seed, "order", domain.name), module, train)
     found = Training(loaded, [member], plan, judge, accelerator).run()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,10 @@ from softbridge.bridges.base import Pupil
 from softbridge.domains.domain import OpenDomain
 from softbridge.domains.feeds import Feed, TaskFeed
 from softbridge.engine import checkpoint, optimisers
+from softbridge.engine.finite import culprits, settle
+from softbridge.engine.keeping import thinned
 from softbridge.engine.plan import Plan
-from softbridge.engine.step import Work, backward
+from softbridge.engine.step import Work, backward, share
 from softbridge.engine.stopping import Standing
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
@@ -141,6 +144,7 @@ class JointTraining:
         self.history: list[list[dict[str, Any]]] = [[] for _ in course.seeds]
         self.sums = torch.zeros(2, len(course.seeds))  # of the losses and terms since the last look
         self.kept = [{} for _ in course.seeds]
+        self.numbers = {step: number for number, step in enumerate(plan.looks())}
 
     def feed(self, place: int, seed: int) -> TaskFeed:
         """Return which rows a seed's steps read."""
@@ -172,12 +176,11 @@ class JointTraining:
 
     def run(self) -> None:
         """Train to the end, going on from the checkpoint where there is one."""
-        looks = set(self.course.plan.looks())
         if not self.restore():
             self.look()
         while self.active and self.step < self.course.plan.steps:
             self.move()
-            if self.step in looks:
+            if self.active and self.step in self.numbers:
                 self.look()
 
     def alike(self, members: Sequence[int]) -> Iterator[tuple[OpenDomain, list[int]]]:
@@ -190,31 +193,53 @@ class JointTraining:
     def move(self) -> None:
         """Make one optimiser step."""
         started, plan, active = time.perf_counter(), self.course.plan, self.active
-        picked = [(self.members(s)[task], row) for s in active for task, row in self.feeds[s].rows_at(self.step)]
+        works = self.works(active)
         self.optimiser.zero_grad(set_to_none=True)
-        for domain, members in self.alike(sorted({i for i, _ in picked})):
+        backbone, accelerator = self.materials.backbone, self.materials.accelerator
+        own = torch.zeros(2, len(self.bank), device=backbone.device)
+        for domain, work in works:
             self.materials.bind(domain)
-            self.gradients([(i, row) for i, row in picked if i in members])
-        if plan.clip is not None:
-            for s in active:
-                torch.nn.utils.clip_grad_norm_(self.parameters[s], plan.clip)
+            own += backward(backbone, self.bank, work, plan.batch, plan.accumulation, accelerator)
+        members = sorted({i for _, work in works for i in work.owner})  # the others' prompts stay
+        sums = share(self.bank, members, own, accelerator).view(2, -1, len(self.course.domains)).sum(-1).cpu()
+        for s in active:
+            norm = float(torch.nn.utils.clip_grad_norm_(self.parameters[s], plan.clip or math.inf))
+            if not math.isfinite(sums[0, s]) or not math.isfinite(norm):
+                self.leave_out(s, float(sums[0, s]), norm, works)
+        self.sums += sums
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
-        self.rows_seen += len(picked)
+        self.rows_seen += sum(len(work.owner) for _, work in works)
         self.seconds += time.perf_counter() - started
         self.watch(self.step, self.rows_seen, "")
 
-    def gradients(self, picked: Sequence[tuple[int, int]]) -> None:
-        """Add up the gradients of rows, given as (member, row), and take note of their losses."""
-        plan, many = self.course.plan, len(self.course.domains)
-        rows = Rows([self.rows[i].ids[row] for i, row in picked], [self.rows[i].labels[row] for i, row in picked])
-        owner = [i for i, _ in picked]
-        work = Work(rows, owner, {i: term for i, term in self.terms.items() if i in owner})
-        both = backward(
-            self.materials.backbone, self.bank, work, plan.batch, plan.accumulation, self.materials.accelerator
-        )
-        self.sums += torch.tensor(both).view(2, -1, many).sum(-1)
+    def works(self, active: Sequence[int]) -> list[tuple[OpenDomain, Work]]:
+        """Return the rows of this step, those with the same label words together."""
+        picked = [(self.members(s)[task], row) for s in active for task, row in self.feeds[s].rows_at(self.step)]
+        works = []
+        for domain, members in self.alike(sorted({i for i, _ in picked})):
+            mine = [(i, row) for i, row in picked if i in members]
+            rows = Rows([self.rows[i].ids[row] for i, row in mine], [self.rows[i].labels[row] for i, row in mine])
+            terms = {i: term for i, term in self.terms.items() if i in members}
+            names = [f"{self.course.domains[i % len(self.course.domains)].name} {row}" for i, row in mine]
+            works.append((domain, Work(rows, [i for i, _ in mine], terms, names)))
+        return works
+
+    def leave_out(self, place: int, loss: float, norm: float, works: Sequence[tuple[OpenDomain, Work]]) -> None:
+        """Stop a seed whose loss or gradient is not finite before the step reaches its prompts.
+
+        Raises:
+            StudyError: where the plan says so.
+        """
+        rows = []
+        for domain, work in works:
+            self.materials.bind(domain)
+            rows += culprits(self.materials.backbone, self.bank, work, self.members(place))
+        seed = self.course.seeds[place]
+        self.standings[place].stopped = settle(self.course.plan, f"seed{seed}", self.step, loss, norm, rows)
+        for parameter in self.parameters[place]:
+            parameter.grad = None  # which the optimiser passes over
 
     def look(self) -> None:
         """Look at validation, take note, and keep a checkpoint; a seed's score is the mean over its tasks."""
@@ -230,6 +255,7 @@ class JointTraining:
             self.standings[s].look(self.step, Injection(), mean)
             if self.standings[s].best_step == self.step:
                 self.kept[s] = self.state(s)
+            self.history[s] = thinned(self.history[s], self.numbers, self.standings[s].best_step)
         self.sums.zero_()
         self.keep()
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
-from accelerate.utils import DistributedType
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
@@ -23,7 +21,7 @@ from softbridge.recipe import Arm, Recipe
 from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
-from softbridge.study import designing
+from softbridge.study import designing, processes
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
@@ -81,7 +79,7 @@ class Study:
 
     def __init__(self, recipe: Recipe, out: Path, console: Console | None = None, tell: Tell = silent) -> None:
         self.recipe, self.out, self.watcher = recipe, out, Watcher(console, tell)
-        self.accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
+        self.accelerator = processes.gather(recipe.backbone.device)
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
         self.designing = self.design_stage() if recipe.design else None
@@ -255,8 +253,7 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
     Raises:
         StudyError: when the processes of a launch do not share the folder.
     """
-    accelerator = Accelerator(cpu=recipe.backbone.device == "cpu")
-    refuse_sharding(accelerator)
+    accelerator = processes.gather(recipe.backbone.device)
     if accelerator.is_main_process:
         recipe.write(out / "recipe.yaml")
     accelerator.wait_for_everyone()
@@ -273,21 +270,6 @@ def run(recipe: Recipe, out: Path, console: Console | None = None, track: str | 
             study.materials.unpromised = study.home.materials.unpromised = found
             records += study.run().records
         return StudyResult(out, records)
-
-
-def refuse_sharding(accelerator: Accelerator) -> None:
-    """Refuse a launch that would keep a part of the weights on each device.
-
-    Raises:
-        StudyError: when it asks for FSDP, DeepSpeed or Megatron.
-    """
-    kind = accelerator.distributed_type
-    if kind in (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM):
-        raise StudyError(
-            f"the launch asks for {kind.value}, which keeps a part of the weights on each device",
-            "a launch whose processes each hold the frozen model, and share the rows",
-            "use recipes/launch/gpus.yaml; a model that is too large fits with precision: bfloat16, or on a larger GPU",
-        )
 
 
 def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 
 from softbridge.errors import SoftbridgeError, nearest
 from softbridge.recipe import Recipe
+from softbridge.study.processes import gather
 
 Tell = Callable[[str, str, dict[str, Any]], None]
 
@@ -44,7 +44,7 @@ def tracking(name: str | None, recipe: Recipe, out: Path) -> Iterator[Tell]:
             f"one of: {', '.join(known)}",
             f"pip install {name}" if missing else "choose one of these names, or leave --track out",
         )
-    accelerator = Accelerator(cpu=recipe.backbone.device == "cpu", log_with=name, project_dir=str(out / "tracking"))
+    accelerator = gather(recipe.backbone.device, log_with=name, project_dir=str(out / "tracking"))
     accelerator.init_trackers(recipe.name, {"recipe_digest": recipe.digest})
 
     def tell(stage: str, member: str, look: dict[str, Any]) -> None:

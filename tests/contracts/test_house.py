@@ -11,7 +11,7 @@ ROOT = Path(softbridge.__file__).parent
 
 # What a room may import, beside itself. The ground is open to all.
 GROUND = {"errors", "shapes", "seeding", "catalogue", "batch", "injection", "whole", "__init__"}
-MATERIALS = {"prompts", "backbones", "domains", "losses", "similarity", "assets"}
+MATERIALS = {"prompts", "backbones", "domains", "losses", "similarity", "assets", "rounds"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set() for room in MATERIALS},
     "engine": MATERIALS | {"evaluation"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -36,14 +37,12 @@ def launch(launcher: str, *arguments: str, **environment: str) -> subprocess.Com
             "accelerate.commands.launch",
             "--config_file",
             str(ROOT / "recipes/launch/cpu.yaml"),
-            "--num_processes",
-            "2",
             "--main_process_port",
             str(port()),
         ],
         "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port())],
     }
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"} | environment
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""} | environment
     command = [sys.executable, "-m", *ways[launcher], "-m", "softbridge", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=400, env=env, check=False)
 
@@ -91,16 +90,27 @@ def toy(tmp_path_factory):
     return recipe, folder / "one"
 
 
+SEVERAL = [f"training.{side}.accumulation=3" for side in ("source", "target")]
+
+
+def as_of(one: Path, other: Path) -> None:
+    """Give the stages of a study the digests of another, whose plan is in them."""
+    named = {folder.name.rpartition("-")[0]: folder for folder in (other / "stages").iterdir()}
+    for stage in (one / "stages").iterdir():
+        named[stage.name.rpartition("-")[0]].rename(other / "stages" / stage.name)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["accelerate", "torchrun"])
-def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher):
-    recipe, one = toy
-    done = launch(launcher, "run", str(recipe), "--out", str(tmp_path / "two"))
+@pytest.mark.parametrize(("launcher", "settings"), [("accelerate", []), ("torchrun", []), ("torchrun", SEVERAL)])
+def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher, settings):
+    (recipe, one), two = toy, tmp_path / "two"
+    done = launch(launcher, "run", str(recipe), "--out", str(two), *(w for s in settings for w in ("--set", s)))
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("report: ") == 1
     assert done.stdout.count("extract-films: ") == 1
-    gap = largest_difference(one, tmp_path / "two")
-    print(f"\n{launcher}, 2 processes against 1: largest difference {gap:.1e}")
+    as_of(one, two)
+    gap = largest_difference(one, two)
+    print(f"\n{launcher} {' '.join(settings)}, 2 processes against 1: largest difference {gap:.1e}")
     assert gap < 1e-5
     made = [json.loads(file.read_text())["provenance"]["processes"] for file in tmp_path.glob("two/records/*.json")]
     assert made == [2] * 4
@@ -108,11 +118,8 @@ def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher):
 
 def test_accumulation_over_several_passes_changes_nothing(toy, tmp_path):
     recipe, one = toy
-    sides = [f"training.{side}.accumulation=3" for side in ("source", "target")]
-    study.run(recipes.read(recipe, sides), tmp_path / "accumulated")
-    named = {"-".join(p.name.split("-")[:-1]): p for p in (tmp_path / "accumulated/stages").iterdir()}
-    for stage in (one / "stages").iterdir():  # the plan is in a stage's digest
-        named["-".join(stage.name.split("-")[:-1])].rename(tmp_path / "accumulated/stages" / stage.name)
+    study.run(recipes.read(recipe, SEVERAL), tmp_path / "accumulated")
+    as_of(one, tmp_path / "accumulated")
     assert largest_difference(one, tmp_path / "accumulated") < 1e-5
 
 
@@ -123,25 +130,29 @@ def test_the_comparison_can_fail(toy, tmp_path):
         assert largest_difference(one, tmp_path / "other") < 1e-5
 
 
-def messages(done: subprocess.CompletedProcess) -> str:
-    """Return what softbridge itself said: the launcher adds a summary of its own."""
+def own_part(done: subprocess.CompletedProcess) -> str:
+    """Return what softbridge itself said; torch's launcher adds a traceback and a summary of its own, always below."""
     assert done.returncode != 0
-    return done.stderr.partition("torch.distributed.elastic.multiprocessing")[0]
+    said, launcher, _ = re.split(r"^.*(torch.distributed.elastic)", done.stderr, maxsplit=1, flags=re.M)
+    assert launcher
+    return said
 
 
 @pytest.mark.slow
-def test_a_mistake_that_all_processes_see_is_told_once(toy, tmp_path):
+@pytest.mark.parametrize("launcher", ["accelerate", "torchrun"])
+def test_a_mistake_that_all_processes_see_is_told_once(toy, tmp_path, launcher):
     recipe = toy[0].with_name("wrong.yaml")
     recipe.write_text(toy[0].read_text().replace("shots: 8", "shots: 8000", 1))
-    said = messages(launch("torchrun", "run", str(recipe), "--out", str(tmp_path / "two")))
-    assert said.count("error: ") == 1, said
-    assert said.count("  to do: ") == 1
+    done = launch(launcher, "run", str(recipe), "--out", str(tmp_path / "two"))
+    said = own_part(done)
+    assert done.stderr.count("error: ") == said.count("error: ") == 1, done.stderr
+    assert done.stderr.count("  to do: ") == 1
     assert "Traceback" not in said
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("failing", ["0", "1"])
-def test_a_process_that_breaks_ends_all_with_one_traceback(toy, tmp_path, failing):
+def test_a_process_that_breaks_ends_all_with_one_message(toy, tmp_path, failing):
     hook = tmp_path / "site"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
@@ -155,9 +166,10 @@ def test_a_process_that_breaks_ends_all_with_one_traceback(toy, tmp_path, failin
         "    loop.Training.move = broken\n"
     )
     done = launch("torchrun", "run", str(toy[0]), "--out", str(tmp_path / "two"), PYTHONPATH=f"{hook}:{ROOT}")
-    said = messages(done)
+    said = own_part(done)
     assert said.count("Traceback") == 1, said
-    assert said.count("ZeroDivisionError: a defect") == 1
+    assert said.count("ZeroDivisionError: a defect") == done.stderr.count("ZeroDivisionError: a defect") == 1
+    assert study.run(recipes.read(toy[0]), tmp_path / "two").records, "the study does not go on"
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda file: file.stem)

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from softbridge.losses.base import mean
 from softbridge.losses.formulas import FORMULAS
+from softbridge.losses.semisupervised import mean
 from softbridge.losses.supervised import cross_entropy
 
 LABELS = torch.tensor([2, -1, 0, -1])

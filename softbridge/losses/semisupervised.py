@@ -1,4 +1,4 @@
-"""From one loss a row to one number. Only the engine reduces, and this is how."""
+"""From one loss a row to one number where only some rows are labelled. Only the engine reduces, and this is how."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ from typing import Literal
 import torch
 
 Normalise = Literal["all", "labelled"]
+
+
+def divisor(rows: int, labelled: int, normalise: Normalise = "all") -> int:
+    """Return the N of `L_pre = 1/N * sum_n L_n`.
+
+    Arguments:
+        rows: how many rows there are.
+        labelled: how many of them have a label.
+        normalise: "all" counts every row, which is the formula as it stands; "labelled" those with a label.
+
+    Example:
+        >>> divisor(8, 2), divisor(8, 2, "labelled"), divisor(8, 0, "labelled")
+        (8, 2, 1)
+    """
+    return rows if normalise == "all" else max(labelled, 1)
 
 
 def mean(losses: torch.Tensor, labelled: torch.Tensor, normalise: Normalise = "all") -> torch.Tensor:
@@ -25,5 +40,4 @@ def mean(losses: torch.Tensor, labelled: torch.Tensor, normalise: Normalise = "a
         >>> mean(losses, labelled).item(), mean(losses, labelled, normalise="labelled").item()
         (1.0, 2.0)
     """
-    count = len(losses) if normalise == "all" else labelled.sum().clamp(min=1)
-    return losses.where(labelled, 0).sum() / count
+    return losses.where(labelled, 0).sum() / divisor(len(losses), int(labelled.sum()), normalise)
