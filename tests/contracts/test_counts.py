@@ -41,7 +41,8 @@ def step(backbone, kind, members=1):
     draw = generator(0, "counts")
     bank = Bank({str(i): kind.build(backbone.space(), draw) for i in range(members)})
     ids = torch.randint(6, len(pico.WORDS), (members * BATCH, TEXT), generator=draw).tolist()
-    work = Work(Rows(ids, [i % 2 for i in range(len(ids))]), [i // BATCH for i in range(len(ids))], {})
+    every = range(len(ids))
+    work = Work(Rows(ids, [i % 2 for i in every]), [i // BATCH for i in every], {}, [str(i) for i in every])
     accelerator = Accelerator(cpu=True)
     return lambda: backward(backbone, bank, work, BATCH, 1, accelerator)
 
