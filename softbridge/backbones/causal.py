@@ -18,7 +18,7 @@ from softbridge.backbones.entrances import last_states
 from softbridge.backbones.generation import accompanied, replayed
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
-from softbridge.backbones.once import agree, saves, texts_behind
+from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves
 from softbridge.batch import Batch
 from softbridge.injection import Injection, shared
 
@@ -34,6 +34,7 @@ class CausalBackbone(Backbone):
     kind: ClassVar[str] = "causal"
     side: ClassVar[str] = "left"
     loader: ClassVar[str] = "AutoModelForCausalLM"
+    shares: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
 
     def bind(self, words: Sequence[str]) -> None:
@@ -74,27 +75,23 @@ class CausalBackbone(Backbone):
 
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states of the joined rows, `[B, P + T, H]`, or `[B, T, H]` without the prompt's."""
-        states = self.read(input_ids, mask, prompt)
-        if prompt is not None and saves(prompt, *mask.shape) and self.once(prompt.slots + mask.shape[1]):
-            return texts_behind(self.model.base_model, states, mask, prompt)
-        return self.joined(states, mask, prompt)
+        states, group = self.read(input_ids, mask, prompt), GROUP_PLACES.get(self.device.type)
+        once = saves(prompt, len(mask))
+        if once or (group and mask.numel() > group):
+            length = prompt.slots if prompt else 0
+            if not local(self.config, length + mask.shape[1]) and self.packs:
+                inputs = behind(states, mask, length) if once else join(states, mask, prompt)
+                return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, True, group)
+        return self.padded(states, mask, prompt)
 
-    def joined(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
-        """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]` and their prompts."""
+    def padded(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
+        """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]`, run with their padding."""
         return last_states(self.model.base_model, {**join(states, mask, prompt), "use_cache": False}, prompt)
 
-    def once(self, places: int) -> bool:
-        """Say whether prompts can be computed once for the rows that share them, in rows of so many places.
-
-        Attention to the nearest places alone goes by slots, which a prompt in a row of its own has not.
-        """
-        near = (getattr(self.config, name, None) for name in ("sliding_window", "attention_chunk_size"))
-        return all(size is None or places <= size for size in near) and self.agrees
-
     @cached_property
-    def agrees(self) -> bool:
-        """Say whether this model comes to the same states when a prompt is computed once; it is tried once."""
-        return agree(self.model.base_model, self.table, self.joined)
+    def packs(self) -> bool:
+        """Say whether this model comes to the same states when its rows are packed; it is tried once."""
+        return agree(self.model.base_model, self.table, 0, True, self.padded)
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""
@@ -115,9 +112,12 @@ def join(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> 
     """Return a model's inputs for `[padding; prompt; text]`, from the texts' states `[B, T, H]`."""
     if prompt is not None and prompt.tokens is not None:
         states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
-    behind = prompt.length if prompt is not None and prompt.keys is not None else 0
-    position_ids = (mask.cumsum(1) - 1).clamp_min(0) + behind
-    return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
+    return behind(states, mask, prompt.length if prompt is not None and prompt.keys is not None else 0)
+
+
+def behind(states: torch.Tensor, mask: torch.Tensor, length: int) -> dict[str, torch.Tensor]:
+    """Return a model's inputs for rows whose places are counted from behind so many."""
+    return {"inputs_embeds": states, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0) + length}
 
 
 def beyond_input(prompt: Injection) -> bool:

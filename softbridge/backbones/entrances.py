@@ -7,7 +7,7 @@ before block k are put in front of that block; the blocks below it are passed by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,11 +49,12 @@ class Entrance:
         mine = (self.keys[:, layer].to(key.dtype), self.values[:, layer].to(value.dtype))
         return torch.cat([mine[0], key], dim=2), torch.cat([mine[1], value], dim=2)
 
-    def mask(
-        self, mask: torch.Tensor | None, module: torch.nn.Module, query: torch.Tensor, length: int
-    ) -> torch.Tensor | None:
-        """Return a layer's mask `[B, 1, T, P + S]` with the prompt's P places; None hides nothing."""
-        return widened(mask, module, query, length)
+    def attend(self, attend: Any, module: Any, states: Sequence[torch.Tensor], mask: Any, **keys: Any) -> Any:
+        """Return what an attention function makes of query, key and value with what enters before the last two."""
+        query, key, value = states
+        extended = self.extend(module.layer_idx, key, value)
+        mask = widened(mask, module, query, extended[0].shape[2] - key.shape[2])
+        return attend(module, query, *extended, mask, **keys)
 
 
 def widened(
@@ -82,9 +83,7 @@ def opened(attend: Any) -> Any:
         **keys: Any,
     ) -> Any:
         if softbridge_entrance is not None:
-            own = key.shape[2]
-            key, value = softbridge_entrance.extend(module.layer_idx, key, value)  # type: ignore[arg-type]
-            attention_mask = softbridge_entrance.mask(attention_mask, module, query, key.shape[2] - own)
+            return softbridge_entrance.attend(attend, module, (query, key, value), attention_mask, **keys)
         return attend(module, query, key, value, attention_mask, **keys)
 
     return attention
