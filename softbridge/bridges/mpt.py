@@ -91,6 +91,7 @@ class Mpt:
     trains: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
+    reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -47,6 +47,7 @@ class Snapshots:
     trains: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
+    reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

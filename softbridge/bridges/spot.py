@@ -61,6 +61,11 @@ class Spot:
         """Return whether the prompt is trained on the target; the best of several has been."""
         return self.top == 1 or self.how != "best"
 
+    @property
+    def reads_rows(self) -> bool:
+        """Return whether it trains on the sources' rows."""
+        return self.top > 1 and self.how == "mixture"
+
     def embeds_target(self, sources: int) -> bool:
         """Where sources are to be chosen among several."""
         return self.source is None and sources > 1

@@ -22,7 +22,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="WHAT",
-            help="recipes, bridges, prompts, backbones, similarities, assets or metrics; all when left out.",
+            help="recipes, bridges, prompts, backbones, similarities, assets, metrics or gallery; all when left out.",
         ),
     ] = None,
 ) -> None:
@@ -89,6 +89,16 @@ def metrics() -> Rows:
     return ((name, summary(cls)) for name, cls in METRICS.items())
 
 
+def gallery() -> Rows:
+    """Yield the source prompts that come with softbridge."""
+    from softbridge.prompts.shelved import gallery
+
+    for name, shelf in gallery().items():
+        card = shelf.card
+        score = card.scores.get("validation_accuracy")
+        yield name, f"{card.prompt} {card.length}", ", ".join(shelf.labels), f"{score:.3f}" if score else ""
+
+
 def methods(methods: dict[str, Any]) -> Rows:
     """Yield a table's methods with their recipe keys and their reference."""
     for name, cls in methods.items():
@@ -109,4 +119,5 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
     "similarities": (("name", "compares", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),
+    "gallery": (("name", "prompt", "classes", "accuracy at home"), gallery),
 }

@@ -26,6 +26,19 @@ LabelColumn = Annotated[str, typer.Option("--label", metavar="COLUMN", help="The
 BackboneName = Annotated[
     str, typer.Option("--backbone", help="A name of `softbridge assets ls`, a model's folder, or a hub id.")
 ]
+GalleryFolder = Annotated[
+    Path | None,
+    typer.Option("--gallery", metavar="FOLDER", help="Source prompts of your own, as `softbridge gallery` makes them."),
+]
+Shots = Annotated[
+    int | None,
+    typer.Option("--shots", metavar="N", help="Labelled rows a class, a third of which chooses; all by default."),
+]
+Words = Annotated[
+    list[str] | None,
+    typer.Option("--words", metavar="CLASS=WORDS", help="Label words of a class; may be given several times."),
+]
+Seeds = Annotated[str, typer.Option("--seeds", metavar="0,1,...", help="One member of the bank each.")]
 KindName = Annotated[
     str | None,
     typer.Option("--kind", help="The backbone's kind, a name of `softbridge ls backbones`; by default its own."),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from softbridge.cli.console import console, is_main, say, table
-from softbridge.cli.options import Out, Settings
+from softbridge.cli.options import GalleryFolder, LabelColumn, Out, Settings, Shots, TextColumn, Words
 from softbridge.errors import SoftbridgeError
+
+if TYPE_CHECKING:
+    from softbridge.study.bridging import Request
 
 EXAMPLE = """softbridge rank runs/a/stages/adapt-news-*/prompts/seed0-last runs/a/stages/extract-*/prompts/seed0-last
 softbridge rank news --recipe mine.yaml --by gradient_cosine
-softbridge rank news --recipe mine.yaml --by every"""
+softbridge rank news --recipe mine.yaml --by every
+softbridge rank my_data.csv --text review --label stars"""
 
 EVERY = "every"
 Row = tuple[str, list[str], str, str]  # a source, its likeness by each measure, the labels it shares, where it is
@@ -24,7 +28,8 @@ def command(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="TARGET", help="The folder of a prompt trained on the target; with --recipe, a target's name."
+            metavar="TARGET",
+            help="The folder of a prompt trained on the target; with --recipe, a target's name; or your data.",
         ),
     ],
     sources: Annotated[
@@ -44,9 +49,23 @@ def command(
     ] = None,
     out: Out = None,
     settings: Settings = None,
+    text: TextColumn = "text",
+    label: LabelColumn = "label",
+    backbone: Annotated[str | None, typer.Option("--backbone", help="Of your data: a backbone of the gallery.")] = None,
+    gallery: GalleryFolder = None,
+    shots: Shots = None,
+    words: Words = None,
 ) -> None:
-    """Rank sources by how like they are to a target, the most similar first."""
+    """Rank sources by how like they are to a target, the most similar first.
+
+    Your own data are compared with the prompts of the gallery; no source is trained for it.
+    """
     names = by or ["per_token_cosine"]
+    if recipe is None and not sources and not Path(target).is_dir():
+        from softbridge.cli.bridge import request
+
+        of_data(request(target, text, label, backbone, gallery, shots, "0", 1, words), names, out)
+        return
     if recipe is None:
         of_prompts([Path(target), *(sources or ())], names)
     elif sources:
@@ -77,9 +96,33 @@ def of_prompts(folders: Sequence[Path], by: Sequence[str]) -> None:
         say(warning)
 
 
+def of_data(asked: Request, by: Sequence[str], out: Path | None) -> None:
+    """Rank the gallery for data; beside the likeness stands what each prompt scores on them as it is."""
+    from softbridge.similarity.table import MEASURES
+    from softbridge.study.likening import liken
+    from softbridge.study.study import Study
+    from softbridge.study.trials import trials
+
+    tree = asked.recipe()
+    (target,) = tree.targets
+    place = out or Path("runs") / f"rank-{target}"
+    names = chosen(by, [name for name, measure in MEASURES.items() if measure.reads != "gradients"])
+    (found,) = liken(tree, place, [target], names, console() if is_main() else None)
+    as_is = trials(Study(tree, place), target)
+    close = {name: {source: values[0] for source, values in found.values[name].items()} for name in names}
+    order = sorted(close[names[0]], key=lambda source: -close[names[0]][source])
+    rows = []
+    for source in order:
+        shared = classes_shared(tree.targets[target].labels, tree.sources[source].labels)
+        score = f"loss {as_is[source].loss:.3f}, accuracy {as_is[source].accuracy:.3f} as it is"
+        rows.append((source, [f"{close[name][source]:.3f}" for name in names], shared, score))
+    show(target, names, rows)
+
+
 def of_recipe(target: str, by: Sequence[str], recipe: str, out: Path | None, settings: Sequence[str]) -> None:
     """Rank the sources of a recipe over its seeds, and keep what was measured in the study's folder."""
     from softbridge.cli.run import folder
+    from softbridge.prompts.shelved import Shelved
     from softbridge.recipe import read
     from softbridge.reports.statistics import spread
     from softbridge.similarity.table import MEASURES
@@ -97,7 +140,8 @@ def of_recipe(target: str, by: Sequence[str], recipe: str, out: Path | None, set
             f"{one.mean:.3f}" + (f" ± {one.std:.3f}" if one.n > 1 else "") for one in (close[n][source] for n in names)
         ]
         shared = classes_shared(tree.targets[target].labels, tree.sources[source].labels)
-        rows.append((source, cells, shared, str(tree.sources[source].data)))
+        known = tree.sources[source]
+        rows.append((source, cells, shared, str(known.prompts if isinstance(known, Shelved) else known.data)))
     show(target, names, rows)
     say(f"kept in {place / 'likeness'}; mean ± standard deviation over {len(found.seeds)} seeds")
 

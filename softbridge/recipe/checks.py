@@ -9,7 +9,8 @@ from typing import Any
 from softbridge.domains.domain import Domain
 from softbridge.domains.labels import check_labels
 from softbridge.domains.templates import Template
-from softbridge.errors import DataError
+from softbridge.errors import DataError, PromptError
+from softbridge.prompts.shelved import Shelved
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
 from softbridge.recipe.pairs import at, check_pairs
@@ -27,13 +28,14 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         check_arm(arm, names, document)
     for section in ("sources", "targets"):
         for name, domain in parts[section].items():
-            if domain is not None:
+            if isinstance(domain, Domain):
                 check_domain((section, name), domain, document)
     check_pairs(parts, document)
     for arm in arms:
         check_models(arm, parts["source_backbone"] is not None, document)
+    check_shelved(parts, arms, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
-    if crossing:
+    if crossing and not parts["other_classes"]:
         check_classes(parts["sources"], parts["targets"], document)
 
 
@@ -60,6 +62,36 @@ def check_numbers(parts: Mapping[str, Any], document: Document) -> None:
     for i, count in enumerate(several):
         if count in several[:i]:
             document.note(("shots", i), f"is {'null' if count is None else count} a second time", "write it once")
+
+
+def check_shelved(parts: Mapping[str, Any], arms: Sequence[Arm], document: Document) -> None:
+    """Note saved prompts that did not begin as this recipe's do, and bridges that ask for more than saved prompts."""
+    shelves = {name: source for name, source in parts["sources"].items() if isinstance(source, Shelved)}
+    prompt = parts["prompt"]
+    for name, shelf in shelves.items():
+        path = ("sources", name, "prompts")
+        if not document.sound(path) or prompt is None:
+            continue
+        try:
+            card = shelf.card
+        except PromptError as error:
+            document.note(path, error.seen, error.fix)
+            continue
+        here = {"kind": prompt.name, "length": prompt.length, "init": getattr(prompt, "init", card.init)}
+        there = {"kind": card.prompt, "length": card.length, "init": card.init}
+        if here != there:
+            seen = f"holds prompts of {_told(there)}, and the recipe's are {_told(here)}"
+            document.note(path, seen, f"write prompt: {{{_told(there)}}}")
+    for arm in arms if shelves else ():
+        if getattr(arm.bridge, "reads_rows", False) and set(shelves) & set(arm.sources or shelves):
+            seen = (
+                f"is {arm.bridge.name}, which reads its sources' rows or training, and saved prompts are all there is"
+            )
+            document.note(("arms", arm.name, "bridge"), seen, "choose another bridge, or give the sources' data")
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in facts.items())
 
 
 def check_arm(arm: Arm, sources: Sequence[str], document: Document) -> None:
@@ -101,17 +133,21 @@ def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> N
 
 
 def check_classes(
-    sources: Mapping[str, Domain | None], targets: Mapping[str, Domain | None], document: Document
+    sources: Mapping[str, Domain | Shelved | None], targets: Mapping[str, Domain | None], document: Document
 ) -> None:
-    """Note targets whose classes are not the sources', in the same order: a prompt would change its meaning."""
-    given = {name: tuple(domain.labels) for name, domain in sources.items() if domain}
+    """Note targets whose classes are not the sources', in the same order: a prompt would change its meaning.
+
+    Prompts that were saved before may have other classes: who has them has nothing else to choose from.
+    """
+    given = {name: tuple(domain.labels) for name, domain in sources.items() if isinstance(domain, Domain)}
     for name, domain in targets.items():
         classes = tuple(domain.labels) if domain else ()
         other = next((source for source, known in given.items() if known != classes), None)
         stands = at(("targets", name), "labels", document)
         if domain is not None and other is not None and document.sound(stands):
             seen = f"has the classes {', '.join(classes)}, but the source {other} has {', '.join(given[other])}"
-            document.note(stands, seen, "give both the same class names in the same order")
+            fix = "give both the same class names in the same order, or write other_classes: true for another task"
+            document.note(stands, seen, fix)
 
 
 def _attempt(attempt: Callable[[], object], path: Steps, document: Document) -> None:

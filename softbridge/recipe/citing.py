@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from softbridge.assets.table import ASSETS
+from softbridge.domains.domain import Domain
 from softbridge.domains.terms import BERTOPIC, FIGHTIN_WORDS
 from softbridge.recipe.schema import Recipe
 
@@ -32,7 +33,7 @@ def _cited(recipe: Recipe) -> Iterator[tuple[str, str]]:
         yield "the design of the prompt's text", BERTOPIC
     for arm in recipe.arms.values():
         yield f"the bridge {arm.bridge.name}", arm.bridge.bibtex
-    names = [recipe.backbone.name, *(domain.data for domain in [*recipe.sources.values(), *recipe.targets.values()])]
-    for name in names:
+    domains = [d for d in (*recipe.sources.values(), *recipe.targets.values()) if isinstance(d, Domain)]
+    for name in (recipe.backbone.name, *(domain.data for domain in domains)):
         if isinstance(name, str) and name in ASSETS:
             yield f"the {ASSETS[name].kind} {name}", ASSETS[name].citation

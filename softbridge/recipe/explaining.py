@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
+from softbridge.prompts.shelved import Shelved
 from softbridge.recipe.schema import Arm, Recipe, plain
 
 
@@ -49,7 +50,12 @@ def _designed(recipe: Recipe) -> list[str]:
 
 def _read_sources(recipe: Recipe) -> list[str]:
     plan = _plan(recipe.training.source)
-    return [f"source {name}: {_data(domain)}; {plan}" for name, domain in recipe.sources.items()]
+    return [
+        f"source {name}: saved prompts {source.prompts}; classes {', '.join(source.labels)}"
+        if isinstance(source, Shelved)
+        else f"source {name}: {_data(source)}; {plan}"
+        for name, source in recipe.sources.items()
+    ]
 
 
 def _data(domain: Domain) -> str:

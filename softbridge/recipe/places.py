@@ -9,6 +9,7 @@ from pathlib import Path
 
 from softbridge.assets.table import ALIASES, ASSETS
 from softbridge.errors import nearest
+from softbridge.prompts.shelved import gallery, located
 from softbridge.recipe.document import Document, Steps
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -56,6 +57,17 @@ def data(name: str, folder: Path, path: Steps, document: Document) -> str:
         seen = f"'{name}' is no file in {folder.resolve()}, none in SOFTBRIDGE_DATA, and no data of the catalogue"
         document.note(path, seen + nearest(name, tables), "mend the name, or write hub:org/name")
     return str(found) if found else name
+
+
+def prompts(name: str, folder: Path, path: Steps, document: Document) -> str:
+    """Return the name of a source's saved prompts, a folder beside the recipe as an absolute path; note others."""
+    found = _beside(name, folder)
+    if found is not None and found.is_dir():
+        return str(found)
+    if located(name) is None:
+        seen = f"'{name}' is no folder in {folder.resolve()}, and no name of the gallery{nearest(name, gallery())}"
+        document.note(path, seen, "give a folder of saved prompts; softbridge ls gallery lists the gallery's names")
+    return name
 
 
 def _beside(name: str, folder: Path) -> Path | None:

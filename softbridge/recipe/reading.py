@@ -15,6 +15,7 @@ from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.errors import RecipeError
 from softbridge.prompts.base import PromptKind, usual_plan
+from softbridge.prompts.shelved import Shelved
 from softbridge.prompts.table import PROMPTS
 from softbridge.recipe import checks, pairs, places
 from softbridge.recipe.document import Document, Steps, parse
@@ -43,6 +44,7 @@ class Keys:
     training: Section = field(default_factory=dict)
     source_backbone: Section = field(default_factory=dict)
     design: Section | None = None
+    other_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def typed(document: Document, folder: Path) -> Recipe:
         "backbone": backbone,
         "source_backbone": sections.backbone(top.source_backbone, "source_backbone") if top.source_backbone else None,
         "prompt": prompt,
-        "sources": sections.domains("sources", top.sources),
+        "sources": sections.sources(top.sources),
         "targets": sections.domains("targets", top.targets),
         "shots": top.shots if not isinstance(top.shots, list) else several[0] if several else None,
         "every_shots": several,
@@ -147,6 +149,7 @@ def typed(document: Document, folder: Path) -> Recipe:
         "training": training,
         "arms": arms,
         "design": sections.design(top.design, prompt),
+        "other_classes": top.other_classes,
     }
     checks.check(parts, document)
     document.stop()
@@ -187,6 +190,19 @@ class _Sections:
 
     def domains(self, section: str, values: dict[str, Section]) -> dict[str, Domain | None]:
         return {name: self.domain((section, name), own) for name, own in values.items()}
+
+    def sources(self, values: dict[str, Section]) -> dict[str, Domain | Shelved | None]:
+        """Return the sources: domains, and saved prompts, which take nothing of what domains share."""
+        return {
+            name: self.shelved(("sources", name), own) if "prompts" in own else self.domain(("sources", name), own)
+            for name, own in values.items()
+        }
+
+    def shelved(self, path: tuple[str, str], values: Section) -> Shelved | None:
+        given = valid(Shelved, values, path, self.document)
+        if "prompts" in given:
+            given["prompts"] = places.prompts(given["prompts"], self.folder, (*path, "prompts"), self.document)
+        return built(Shelved, given, path, self.document)
 
     def domain(self, path: tuple[str, str], values: Section) -> Domain | None:
         given = self.shared | valid(Domain, values, path, self.document)

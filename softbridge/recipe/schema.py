@@ -19,6 +19,7 @@ from softbridge.domains.candidates import Design
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
+from softbridge.prompts.shelved import Shelved
 
 Budget = Literal["target", "combined"]
 
@@ -87,7 +88,7 @@ class Recipe:
         backbone: the frozen model.
         source_backbone: the frozen model of the sources, where that is another one.
         prompt: the kind of prompt, with its settings.
-        sources: the source domains by name.
+        sources: the source domains by name; a source may be prompts that were saved before.
         targets: the target domains by name.
         shots: labelled training rows per class on a target; None for all. The first of them, where there are several.
         validation_shots: labelled validation rows per class on a target; None for all.
@@ -95,13 +96,14 @@ class Recipe:
         arms: the ways to the target by name.
         every_shots: the values of `shots` that the study is run with, where there are several.
         design: how the text is found that prompts start from, where `prompt` has `init: design`.
+        other_classes: whether targets may have classes that the sources do not, as from one task to another.
     """
 
     name: str
     seeds: tuple[int, ...]
     backbone: BackboneSpec
     prompt: PromptKind
-    sources: Mapping[str, Domain]
+    sources: Mapping[str, Domain | Shelved]
     targets: Mapping[str, Domain]
     shots: int | None
     validation_shots: int | None
@@ -110,6 +112,7 @@ class Recipe:
     source_backbone: BackboneSpec | None = None
     every_shots: tuple[int | None, ...] = ()
     design: Design | None = None
+    other_classes: bool = False
 
     def by_shots(self) -> list[Recipe]:
         """Return the recipes of one value of `shots` each: what they leave behind is what each alone would leave."""
@@ -124,6 +127,7 @@ class Recipe:
             **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
             **({"design": plain(self.design)} if self.design else {}),
+            **({"other_classes": True} if self.other_classes else {}),
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},
             "shots": list(self.every_shots) or self.shots,

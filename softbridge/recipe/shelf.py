@@ -18,6 +18,14 @@ def shelf() -> dict[str, Path]:
     return {file.stem: file for folder in folders[::-1] for file in sorted(folder.glob("*.yaml"))}
 
 
+def papers() -> tuple[dict[str, Path], Path]:
+    """Return the recipes that reproduce papers by name, and the file of the numbers that were published."""
+    package = Path(softbridge.__file__).parent
+    places = (package / "_recipes" / "papers", package.parent / "recipes" / "papers")
+    folder = next((place for place in places if place.is_dir()), places[0])
+    return {file.stem: file for file in sorted(folder.glob("*.yaml"))}, folder / "published.csv"
+
+
 def find(path_or_name: str | Path) -> Path:
     """Return the file of a recipe, given by path or by the name of a packaged one.
 

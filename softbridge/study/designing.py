@@ -29,6 +29,7 @@ from softbridge.prompts.held import HeldPrompt
 from softbridge.seeding import derive, generator
 from softbridge.study.holding import holding
 from softbridge.study.materials import Materials, resolve
+from softbridge.study.shelved import ShelvedDomain
 from softbridge.study.stages import Stage
 from softbridge.study.watching import Watcher
 
@@ -256,7 +257,7 @@ def looked_at(domain: OpenDomain, backbone: Backbone, seed: int, few: int | None
 
 def shores(materials: Materials) -> dict[str, OpenDomain]:
     """Return the study's domains by fingerprint; a target that has another source's name is told apart by it."""
-    found = {domain.fingerprint: domain for domain in materials.sources.values()}
+    found = {d.fingerprint: d for d in materials.sources.values() if not isinstance(d, ShelvedDomain)}
     for name, domain in materials.targets.items():
         taken = name in materials.sources and domain.fingerprint not in found
         found.setdefault(domain.fingerprint, replace(domain, name=f"{name} (target)") if taken else domain)

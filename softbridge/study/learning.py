@@ -160,7 +160,7 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
 
 def prompt_folder(stage: Stage, seed: int, which: str) -> Path:
     """Return the folder of a member's prompt: `best` or `last`."""
-    return stage.folder / "prompts" / f"seed{seed}-{which}"
+    return stage.prompt(seed, which)
 
 
 def snapshots_file(stage: Stage, seed: int) -> Path:

@@ -25,6 +25,7 @@ from softbridge.similarity.gradients import Gradients, gathered
 from softbridge.similarity.table import MEASURES
 from softbridge.study.gradients import row_gradients
 from softbridge.study.provenance import provenance
+from softbridge.study.shelved import ShelvedDomain
 from softbridge.study.shores import Shores
 from softbridge.study.study import Study
 
@@ -98,6 +99,13 @@ class Likening:
         if not sources:
             raise StudyError(f"there is no source for '{target}'", "at least one other domain", "add it under sources")
         reads = dict.fromkeys(MEASURES[name].reads for name in names)
+        saved = [name for name in sources if isinstance(self.materials.sources[name], ShelvedDomain)]
+        if "gradients" in reads and saved:
+            raise StudyError(
+                f"the measure compares gradients of labelled rows, and '{saved[0]}' is saved prompts alone",
+                "a measure that reads prompts or classes",
+                "choose another: `softbridge ls similarities`; or give the source's data",
+            )
         if {"vectors", "neurons"} & set(reads):
             for source in sources:
                 self.study.extract(source)

@@ -16,14 +16,16 @@ from softbridge.assets.table import entry as asset_of
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
 from softbridge.batch import Rows
-from softbridge.domains.domain import OpenDomain
+from softbridge.domains.domain import Domain, OpenDomain
 from softbridge.errors import DataError
 from softbridge.injection import Space
 from softbridge.prompts.base import PromptKind
+from softbridge.prompts.shelved import Shelved
 from softbridge.recipe import Recipe
 from softbridge.recipe.pairs import refuse_impossible
 from softbridge.recipe.schema import plain
 from softbridge.seeding import derive
+from softbridge.study.shelved import ShelvedDomain, opened, starts, verify
 
 
 def resolve(name: str) -> Path | None:
@@ -43,6 +45,11 @@ def load_backbone(spec: BackboneSpec) -> Backbone:
     return load(spec, assets.fetch(spec.name), probes, hub_id, revision)
 
 
+def open_source(name: str, spec: Domain | Shelved) -> OpenDomain:
+    """Open a source's rows, or what its saved prompts say of them."""
+    return opened(name, spec) if isinstance(spec, Shelved) else spec.open(name, resolve)
+
+
 class Materials:
     """Open what a recipe names.
 
@@ -53,15 +60,18 @@ class Materials:
 
     def __init__(self, recipe: Recipe, accelerator: Accelerator) -> None:
         self.recipe, self.accelerator = recipe, accelerator
-        self.sources = {name: spec.open(name, resolve) for name, spec in recipe.sources.items()}
+        self.sources = {name: open_source(name, spec) for name, spec in recipe.sources.items()}
         self.targets = {name: spec.open(name, resolve) for name, spec in recipe.targets.items()}
         with accelerator.local_main_process_first():
             self.backbone = load_backbone(recipe.backbone)
         refuse_impossible(self.backbone.kind, recipe)
+        if recipe.source_backbone is None:  # those of another model are verified where that one is loaded
+            verify(self.sources, self.backbone)
         self.before = self.backbone.fingerprint()
         self.bound: tuple[str, ...] = ()
         self.known: Space | None = None
         self.tests: dict[str, Rows] = {}
+        self.starts = starts(self.sources, recipe.seeds)
         self.texts: dict[int, str] = {}  # what the stage `design` found for each seed
         self.unpromised: set[str] = set()  # operations that could not promise the same numbers each time
 
@@ -111,6 +121,14 @@ class Materials:
             )
         return self.rows(train), self.rows(looked_at)
 
+    def spent(self, source: str) -> tuple[int, int]:
+        """Return the steps that a source's prompt was given, and the rows of each."""
+        domain, plan = self.sources[source], self.recipe.training.source
+        if not isinstance(domain, ShelvedDomain):
+            return plan.steps, plan.batch
+        given = domain.shelf.card.optimiser
+        return int(given.get("steps", 0)), int(given.get("batch", 0))
+
     def facts(self) -> dict[str, Any]:
         """Return what decides every stage's result: the backbone and how it runs, the prompt, the seeds."""
         described = self.backbone.describe()
@@ -126,6 +144,7 @@ class Materials:
             "max_length": spec.max_length,
             "prompt": {"kind": self.recipe.prompt.name, **plain(self.recipe.prompt)},
             "seeds": list(self.recipe.seeds),
+            **({"starts": list(self.starts.values())} if any(s != t for s, t in self.starts.items()) else {}),
         }
 
     def still_frozen(self) -> bool:

@@ -86,7 +86,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
 
 def budget(materials: Materials, cell: Cell) -> dict[str, int]:
     """Return the steps that the arm's prompts were given, on sources and target."""
-    steps = materials.recipe.training.source.steps * len(cell.sources)
+    steps = sum(materials.spent(name)[0] for name in cell.sources)
     together = cell.adapted["joint"]["members"][0]["last_step"] if "joint" in cell.adapted else 0
     return {
         "source_steps": steps + together,

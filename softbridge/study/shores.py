@@ -60,7 +60,7 @@ class Shores:
             fresh=lambda: self.study.fresh(self.domain, seed),
             embed_target=lambda: self.embed(seed),
             generator=generator(seed, "bridge", self.target),
-            other=lambda: self.study.fresh(self.domain, derive(seed, "another start")),
+            other=lambda: self.study.drawn(self.domain, derive(seed, "another start")),
             snapshots=lambda name: load_series(snapshots_file(self.study.extraction(name), seed)),
             losses=lambda prompts: self.losses(prompts, seed),
             adapted=lambda name: self.adapted(name, seed),

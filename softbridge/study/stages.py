@@ -52,6 +52,10 @@ class Stage:
         """Say whether the stage was carried to its end."""
         return (self.folder / "result.json").exists()
 
+    def prompt(self, seed: int, which: str) -> Path:
+        """Return the folder of a member's prompt: `best` or `last`."""
+        return self.folder / "prompts" / f"seed{seed}-{which}"
+
     def result(self) -> dict[str, Any]:
         """Return what the finished stage came to, after its prompts were found as they were written.
 

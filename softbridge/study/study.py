@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials
 from softbridge.study.recording import Cell, record
+from softbridge.study.shelved import ShelvedDomain, ShelvedStage, stage_of
 from softbridge.study.shores import Shores
 from softbridge.study.stages import Stage
 from softbridge.study.testing import touch_test
@@ -116,11 +117,15 @@ class Study:
     def extraction(self, source: str) -> Stage:
         """Return the stage of one source on this study's own model."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
+        if isinstance(domain, ShelvedDomain):
+            return stage_of(self.out / "stages", source, domain.shelf)
         return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": plan.facts()})
 
     def extract(self, source: str) -> dict[str, Any]:
-        """Train a fresh prompt a seed on one source, and return the stage's result."""
+        """Train a fresh prompt a seed on one source, and return the stage's result; saved prompts are there."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
+        if isinstance(domain, ShelvedDomain):
+            return self.extraction(source).result()
         lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, lambda: self.begin(domain), plan)
         return learn(self.materials, lesson, self.watcher)
 
@@ -130,6 +135,10 @@ class Study:
 
     def fresh(self, domain: OpenDomain, seed: int) -> PromptModule:
         """Return a new prompt: the same for one seed in every arm and domain."""
+        return self.drawn(domain, self.materials.starts.get(seed, seed))
+
+    def drawn(self, domain: OpenDomain, seed: int) -> PromptModule:
+        """Return the prompt that a seed begins with."""
         self.design()
         space, draw = self.materials.space(domain), generator(seed, "init")
         return headed(self.materials.kind(seed).build(space, draw), space, draw)
@@ -138,8 +147,8 @@ class Study:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
         if arm.budget == "target":
             return arm.plan
-        source = self.recipe.training.source
-        extra = math.ceil(source.steps * source.batch * len(self.used(target, arm)) / arm.plan.batch)
+        rows = sum(math.prod(self.materials.spent(source)) for source in self.used(target, arm))
+        extra = math.ceil(rows / arm.plan.batch)
         return replace(arm.plan, steps=arm.plan.steps + extra)
 
     def used(self, target: str, arm: Arm) -> list[str]:
@@ -206,27 +215,37 @@ class Study:
         """Run what is not finished, and return the records."""
         started = time.perf_counter()
         extracted = {source: self.home.extract(source) for source in self.needed()}
-        records = []
-        for target, arm in self.cells():
-            lesson = self.adaptation(target, arm)
-            adapted = learn(self.materials, lesson, self.watcher)
-            stage = self.evaluation(target, arm, lesson)
-            tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
-            read = {
-                name: extracted[name]
-                for name in self.used(target, arm)
-                if name in extracted and arm.bridge.reads_sources
-            }
-            cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read)
-            records.append(record(self.materials, cell, self.out))
+        records = [self.carry(target, arm, extracted) for target, arm in self.cells()]
+        self.stay_frozen()
+        self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
+        return StudyResult(self.out, records)
+
+    def carry(self, target: str, arm: Arm, extracted: Mapping[str, dict[str, Any]]) -> Record:
+        """Carry one arm to one target, score it on the test rows, and return its record.
+
+        Arguments:
+            target: the target.
+            arm: the arm.
+            extracted: the results of the source stages by source.
+        """
+        lesson = self.adaptation(target, arm)
+        adapted = learn(self.materials, lesson, self.watcher)
+        stage = self.evaluation(target, arm, lesson)
+        tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
+        read = {
+            name: extracted[name] for name in self.used(target, arm) if name in extracted and arm.bridge.reads_sources
+        }
+        cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read)
+        return record(self.materials, cell, self.out)
+
+    def stay_frozen(self) -> None:
+        """Check that training left the backbone as it was."""
         if not (self.materials.still_frozen() and self.home.materials.still_frozen()):
             raise BackboneError(
                 "the backbone's weights are not what they were before training",
                 "a frozen backbone",
                 "this is a defect of softbridge: please report it with the recipe",
             )
-        self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
-        return StudyResult(self.out, records)
 
     def needed(self) -> list[str]:
         """Return the sources that some arm reads."""
@@ -286,7 +305,9 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
         for designer in {id(s): s.designing for s in (study.home, study) if s.designing}.values():
             add(designer, None, 0, "candidates scored on validation rows")
         for source in study.needed():
-            add(study.home.extraction(source), recipe.training.source, len(recipe.seeds))
+            stage = study.home.extraction(source)
+            saved = isinstance(stage, ShelvedStage)
+            add(stage, None if saved else recipe.training.source, len(recipe.seeds), "saved before")
         for target, arm in study.cells():
             lesson = study.adaptation(target, arm)
             add(lesson.stage, lesson.plan, len(lesson.seeds))

@@ -112,8 +112,9 @@ def test_the_package_runs_as_a_module():
 
 def test_all_the_verbs_are_there():
     assert (
-        " ".join(COMMANDS) == "ls show cp new check plan run resume watch report reproduce cite design inspect predict "
-        "generate import similar rank prompts push pull doctor assets"
+        " ".join(COMMANDS)
+        == "ls show cp new bridge check plan run resume watch report reproduce baseline cite design inspect predict "
+        "generate import similar rank gallery prompts push pull doctor assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
