@@ -60,7 +60,8 @@ def checkpointed(model: Any) -> None:
             "a model whose blocks transformers can checkpoint",
             "leave checkpointing out, and raise `accumulation` or lower `batch` for less memory",
         )
+    again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
     for block in able:
         block.gradient_checkpointing = True
-        block._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+        block._gradient_checkpointing_func = again  # type: ignore[assignment]
         block.training = True
