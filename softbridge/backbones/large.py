@@ -26,6 +26,12 @@ def loading(spec: BackboneSpec) -> dict[str, Any]:
         told["device_map"] = spec.device_map
     if spec.bits is None:
         return told
+    if spec.bits == 4 and spec.device in ("auto", "cpu") and not torch.cuda.is_available():
+        raise BackboneError(
+            "backbone.bits is 4, and this device is a CPU",
+            "a GPU: on a CPU bitsandbytes hands no gradient through weights of 4 bits, and says so nowhere",
+            "write bits: 8, or precision: bfloat16",
+        )
     if util.find_spec("bitsandbytes") is None:
         raise BackboneError(
             f"backbone.bits is {spec.bits}, and bitsandbytes is not installed",

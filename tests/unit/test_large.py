@@ -65,7 +65,13 @@ def test_bits_without_their_package_are_told(monkeypatch, tmp_path):
     pico.save_backbone(tmp_path, "causal")
     monkeypatch.setattr(large.util, "find_spec", lambda name: None)
     with pytest.raises(BackboneError, match=r"softbridge\[bits\]"):
-        load(BackboneSpec(str(tmp_path), bits=4))
+        load(BackboneSpec(str(tmp_path), bits=8))
+
+
+def test_four_bits_on_a_cpu_would_learn_nothing_and_are_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackboneError, match="no gradient"):
+        large.loading(BackboneSpec("model", bits=4))
 
 
 def test_a_model_is_on_one_device_or_spread_over_all(monkeypatch, tmp_path):
