@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
@@ -54,7 +55,7 @@ def load(
                 source, revision=spec.revision, dtype=torch.float32, output_loading_info=True
             )
         refuse_drawn(found["missing_keys"], kind)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise missing(spec.name, source, error) from error
     device = pick_device(spec)
     choice = choose(model.to(device).requires_grad_(False).eval(), spec, device, probes)
