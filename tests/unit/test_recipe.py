@@ -320,7 +320,8 @@ def test_the_tree_cannot_be_changed():
             [("    data: vader/news", "    data: vader/news\n    labels: {positive: good, negative: bad}")],
             [
                 "my.yaml:12  targets.news.labels  has the classes positive, negative, but the source movies has "
-                "negative, positive; give both the same class names in the same order"
+                "negative, positive; give both the same class names in the same order, or write other_classes: true "
+                "for another task"
             ],
             id="classes in another order",
         ),
