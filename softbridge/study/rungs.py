@@ -63,13 +63,14 @@ def learn_abreast(materials: Materials, lessons: Sequence[Lesson], watcher: Watc
     Returns:
         The results of the lessons' stages, in order.
     """
-    if len(lessons) == 1:
-        return [learn(materials, lessons[0], watcher)]
+    apart = {lesson.stage.digest: lesson for lesson in lessons}  # a stage that stands there twice is carried out once
+    if len(apart) == 1:
+        return [learn(materials, lessons[0], watcher)] * len(lessons)
     with ExitStack() as held:
-        for lesson in sorted(lessons, key=lambda lesson: lesson.stage.digest):  # one order for all runs
-            held.enter_context(holding(lesson.stage, materials.accelerator, watcher))
+        for digest in sorted(apart):  # one order for all runs
+            held.enter_context(holding(apart[digest].stage, materials.accelerator, watcher))
         if any(not lesson.stage.finished for lesson in lessons):
-            _carry_out(materials, lessons, watcher)
+            _carry_out(materials, list(apart.values()), watcher)
     return [lesson.stage.result() for lesson in lessons]
 
 

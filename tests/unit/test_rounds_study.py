@@ -285,6 +285,13 @@ def test_a_lesson_in_a_bank_is_what_it_is_alone(attempts):
 HALVING = "bridge: spot\n    source: films\n    rounds:\n      policy"
 
 
+def test_a_stage_that_stands_twice_in_a_rung_is_carried_out_once(attempts):
+    """As where so few steps are left that two changes come to the same."""
+    one, other = attempts.lesson(State(rate=2.5)), attempts.lesson(State(rate=0.4))
+    first, second, third = learn_abreast(attempts.materials, [one, other, one], attempts.study.watcher)
+    assert first == third != second
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
