@@ -51,7 +51,11 @@ def test_what_a_run_has_trained_is_not_trained_again(toy, tmp_path, monkeypatch)
 
 def test_a_target_is_never_its_own_source(tmp_path):
     make(tmp_path)
-    text = (tmp_path / "toy.yaml").read_text().replace("  toys: {data: toys.csv}", "  films: {data: films.csv}")
+    text = (
+        (tmp_path / "toy.yaml")
+        .read_text()
+        .replace("  toys: {data: toys.csv}", "  toys: {data: toys.csv}\n  films: {data: films.csv}")
+    )
     (tmp_path / "toy.yaml").write_text(text)
     found = one(liken(recipes.read(tmp_path / "toy.yaml"), tmp_path / "out", ["films"], FREE))
     assert set(found.values["gradient_cosine"]) == {"books"}

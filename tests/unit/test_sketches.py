@@ -106,9 +106,9 @@ def test_classes_that_differ_are_refused():
 
 def test_names_with_odd_letters_stay_yaml():
     rows = [("yes: really #1", "no"), ("a", 'it: "is"')] * 15
-    found = sketch(write("no.csv", rows, header=("text", "label")))
-    Path("my.yaml").write_text(drafting.draft("my", "minilm-l6", "sentence", [found], [found]))
-    assert set(read("my.yaml").targets["no-2"].labels) == {"no", 'it: "is"'}
+    there, found = (sketch(write(name, rows, header=("text", "label"))) for name in ("on.csv", "no.csv"))
+    Path("my.yaml").write_text(drafting.draft("my", "minilm-l6", "sentence", [there], [found]))
+    assert set(read("my.yaml").targets["no"].labels) == {"no", 'it: "is"'}
 
 
 def test_the_hubs_old_names_are_read_as_its_ids():
@@ -116,9 +116,8 @@ def test_the_hubs_old_names_are_read_as_its_ids():
     assert drafting.kind_for("e5-small-multilingual") == ("sentence", False)
     with pytest.raises(SoftbridgeError, match="no backbone named 'mask'"):
         drafting.kind_for("minilm-l6", "mask")
-    write("s.csv", EN * 10)
-    found = sketch("s.csv")
-    Path("my.yaml").write_text(drafting.draft("my", "bert-base-chinese", "masked", [found], [found]))
+    there, found = sketch(write("s.csv", EN * 10)), sketch(write("t.csv", EN * 10))
+    Path("my.yaml").write_text(drafting.draft("my", "bert-base-chinese", "masked", [there], [found]))
     assert read("my.yaml").backbone.name == RENAMED["bert-base-chinese"]
 
 
