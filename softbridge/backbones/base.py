@@ -75,6 +75,7 @@ class Backbone(ABC):
     loader: ClassVar[str]  # the transformers class that loads it
     takes: ClassVar[frozenset[str]] = INPUT
     chosen: str = "as the recipe says"
+    moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
     hub_id: str = ""
     revision: str = ""
 
@@ -133,6 +134,21 @@ class Backbone(ABC):
     @abstractmethod
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
+
+    def asked(
+        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the vocabulary's scores at every token that the rows are asked for, the tokens, and their rows.
+
+        Arguments:
+            batch: B rows.
+            told: what each is asked for, in the form of this kind of backbone.
+            prompt: what enters, for each row; or None.
+
+        Returns:
+            `[A, V]`, `[A]` and `[A]`, row after row.
+        """
+        raise BackboneError(f"{self.kind} backbones say no words", "a model with a head over words", "ask for labels")
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row with the prompt in it, and return the new tokens' ids.
@@ -255,6 +271,11 @@ class Backbone(ABC):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
+
+    @cached_property
+    def special(self) -> frozenset[int]:
+        """Return the ids that stand for no text."""
+        return frozenset(self.tokenizer.all_special_ids)
 
     @cached_property
     def tokenizer_hash(self) -> str:

@@ -16,7 +16,7 @@ from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
 from softbridge.backbones.table import BACKBONES, kind_of, unfit
 from softbridge.catalogue import look_up
-from softbridge.errors import BackboneError
+from softbridge.errors import BackboneError, nearest
 
 
 def load(
@@ -25,6 +25,7 @@ def load(
     probes: Path | None = None,
     hub_id: str = "",
     revision: str = "",
+    scratch: Mapping[str, Any] | None = None,
 ) -> Backbone:
     """Load the backbone that a spec names.
 
@@ -34,6 +35,7 @@ def load(
         probes: the folder that remembers what was measured on this device.
         hub_id: the hub id that the files stand for, for records and cards.
         revision: their hub revision.
+        scratch: what the configuration is to have otherwise, with weights that are drawn; None loads the files' own.
 
     Returns:
         A frozen backbone on its device.
@@ -50,10 +52,14 @@ def load(
         joined = look_up(BACKBONES, kind, "backbone")
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
-            model, found = getattr(transformers, joined.loader).from_pretrained(
-                source, revision=spec.revision, dtype=torch.float32, output_loading_info=True
-            )
-        refuse_drawn(found["missing_keys"], kind)
+            made = getattr(transformers, joined.loader)
+            if scratch is None:
+                model, found = made.from_pretrained(
+                    source, revision=spec.revision, dtype=torch.float32, output_loading_info=True
+                )
+                refuse_drawn(found["missing_keys"], kind)
+            else:
+                model = made.from_config(altered(config, scratch), dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise missing(spec.name, source, error) from error
     device = pick_device(spec)
@@ -64,6 +70,19 @@ def load(
     backbone.hub_id = hub_id or ("" if Path(source).exists() else source)
     backbone.revision = revision or spec.revision or getattr(config, "_commit_hash", None) or ""
     return backbone
+
+
+def altered(config: Any, values: Mapping[str, Any]) -> Any:
+    """Return a configuration with other values.
+
+    Raises:
+        ValueError: when it knows one of them not.
+    """
+    for name, value in values.items():
+        if not hasattr(config, name):
+            raise ValueError(f"its configuration has no {name}{nearest(name, config.to_dict())}")
+        setattr(config, name, value)
+    return config
 
 
 @contextmanager
