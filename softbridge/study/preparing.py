@@ -32,9 +32,14 @@ class Preparing:
         self.prompts: Pretraining | None = None
         recipe, materials = study.recipe, study.materials
         if recipe.pretrain and recipe.pretrain.trains == "backbone":
-            self.add(tuning.pretraining(materials, recipe.pretrain, study.stage))
+            self.add(tuning.pretraining(materials, recipe.pretrain, self.stage))
         if recipe.tune:
-            self.add(tuning.tuning(materials, recipe.tune, study.stage))
+            self.add(tuning.tuning(materials, recipe.tune, self.stage))
+
+    def stage(self, name: str, facts: dict[str, Any]) -> Stage:
+        """Return a stage that trains the backbone: it knows no prompt, and of the seeds the first alone."""
+        common = {key: value for key, value in self.study.common.items() if key not in ("prompt", "seeds", "starts")}
+        return Stage(self.study.out / "stages", name, {"common": common, "seed": self.study.recipe.seeds[0], **facts})
 
     def add(self, shaping: tuning.Shaping) -> None:
         """Let all later stages rest on one that trains the backbone."""

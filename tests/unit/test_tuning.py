@@ -179,6 +179,8 @@ def test_tuning_and_not_tuning_are_studies_of_their_own_in_one_folder(tmp_path):
     assert "tune-a+c" in ours
     assert set(bare) == set(ours) - {"tune-a+c"}
     assert not set(ours.values()) & set(bare.values())
+    longer = replace(recipe, prompt=replace(recipe.prompt, length=4), seeds=(0, 1, 2))
+    assert {s.name: s.digest for s in plan(longer, tmp_path / "out")}["tune-a+c"] == ours["tune-a+c"]
 
 
 def test_no_target_is_among_what_tunes(tmp_path):
