@@ -311,8 +311,8 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     for study in (Study(one, out) for one in recipe.by_shots()):
         for designer in {id(s): s.designing for s in (study.home, study) if s.designing}.values():
             add(designer, None, 0, "candidates scored on validation rows")
-        for planned in study.preparing.planned():
-            add(*planned)
+        for before in study.preparing.planned():
+            add(*before)
         for source in study.needed():
             stage = study.home.extraction(source)
             saved = isinstance(stage, ShelvedStage)
