@@ -34,10 +34,10 @@ training: {{source: {{steps: 2, batch: 4}}, target: {{steps: 2, batch: 4}}}}
 {sections}
 arms: {{spot: {{bridge: spot}}, none: {{bridge: none}}}}
 """
-STEPS = "training: {steps: 20, batch: 8, evaluate_every: 2, learning_rate: 0.002}"
+STEPS = "training: {steps: 60, batch: 16, evaluate_every: 6, learning_rate: 0.005}"
 FULL = f"tune: {{{STEPS}}}"
-LORA = f"tune: {{how: lora, rank: 2, alpha: 2, sources: [a], {STEPS.replace('0.002', '0.005')}}}"
-TEXT = f"pretrain: {{trains: backbone, held_out: 8, {STEPS}}}"
+LORA = f"tune: {{how: lora, rank: 4, alpha: 8, {STEPS.replace('0.005', '0.02')}}}"
+TEXT = f"pretrain: {{trains: backbone, held_out: 8, {STEPS.replace('0.005', '0.002')}}}"
 
 
 def make(folder, sections, kind="sentence"):
@@ -86,7 +86,7 @@ def test_a_tuned_backbone_is_saved_whole_and_the_study_goes_on_with_it(tmp_path,
     spot = records["spot"]
     assert spot.backbone["trained"] == [f"tune ({'full' if sections is FULL else 'lora'})"]
     assert spot.backbone["name"] == recipe.backbone.name
-    assert spot.budget["tune_steps"] == 20
+    assert spot.budget["tune_steps"] == 60
     assert spot.losses[0]["stage"] == "tune"
     assert {loss["name"] for loss in spot.losses} == {"L_fine"}
     (prompt,) = (out / "stages").glob("adapt-b-spot-*/prompts/seed0-best")
@@ -112,7 +112,7 @@ def test_low_rank_additions_are_merged_as_peft_applies_them(tmp_path):
     peft = PeftModel.from_pretrained(base, folder / "adapter")
     torch.testing.assert_close(whole(ids).last_hidden_state, peft(ids).last_hidden_state, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(whole(ids).last_hidden_state, plain, atol=1e-4)
-    assert found["parameters"] == 2 * 2 * 2 * (32 + 32), "two blocks, query and value, rank 2"
+    assert found["parameters"] == 2 * 2 * 4 * (32 + 32), "two blocks, query and value, rank 4"
 
 
 @pytest.mark.parametrize("kind", ["sentence", "causal", "masked", "seq2seq"])
@@ -125,7 +125,7 @@ def test_a_backbone_is_pretrained_on_text(tmp_path, kind):
     assert told["name"] == "L_pre/self-supervised"
     if kind != "sentence":
         assert told["perplexity"][1] < told["perplexity"][0]
-    assert {record.arm: record.budget["pretrain_steps"] for record in records} == {"spot": 20, "none": 20}
+    assert {record.arm: record.budget["pretrain_steps"] for record in records} == {"spot": 60, "none": 60}
 
 
 def test_a_new_backbone_of_another_size_learns_from_scratch_and_is_tuned(tmp_path):
@@ -164,7 +164,7 @@ def test_a_killed_tuning_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, sec
 
 
 def test_the_step_that_validation_chose_is_the_one_that_is_saved(tmp_path):
-    high = FULL.replace("0.002", "0.5")  # overshoots
+    high = FULL.replace("0.005", "0.5")  # overshoots
     run_study(make(tmp_path, high), tmp_path / "out")
     _, found = stage(tmp_path / "out", "tune")
     member = found["members"][0]
