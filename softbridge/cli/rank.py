@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from softbridge.cli.options import GalleryFolder, LabelColumn, Out, Settings, Sh
 from softbridge.errors import SoftbridgeError
 
 if TYPE_CHECKING:
+    from softbridge.recipe import Recipe
     from softbridge.study.bridging import Request
 
 EXAMPLE = """softbridge rank runs/a/stages/adapt-news-*/prompts/seed0-last runs/a/stages/extract-*/prompts/seed0-last
@@ -99,7 +100,6 @@ def of_prompts(folders: Sequence[Path], by: Sequence[str]) -> None:
 def of_data(asked: Request, by: Sequence[str], out: Path | None) -> None:
     """Rank the gallery for data; beside the likeness stands what each prompt scores on them as it is."""
     from softbridge.similarity.table import MEASURES
-    from softbridge.study.likening import liken
     from softbridge.study.study import Study
     from softbridge.study.trials import trials
 
@@ -107,30 +107,28 @@ def of_data(asked: Request, by: Sequence[str], out: Path | None) -> None:
     (target,) = tree.targets
     place = out or Path("runs") / f"rank-{target}"
     names = chosen(by, [name for name, measure in MEASURES.items() if measure.reads != "gradients"])
-    (found,) = liken(tree, place, [target], names, console() if is_main() else None)
     as_is = trials(Study(tree, place), target)
-    close = {name: {source: values[0] for source, values in found.values[name].items()} for name in names}
-    order = sorted(close[names[0]], key=lambda source: -close[names[0]][source])
-    rows = []
-    for source in order:
-        shared = classes_shared(tree.targets[target].labels, tree.sources[source].labels)
-        score = f"loss {as_is[source].loss:.3f}, accuracy {as_is[source].accuracy:.3f} as it is"
-        rows.append((source, [f"{close[name][source]:.3f}" for name in names], shared, score))
-    show(target, names, rows)
+    told = {name: f"as it is: loss {one.loss:.3f}, accuracy {one.accuracy:.3f}" for name, one in as_is.items()}
+    measured(tree, target, names, place, told)
 
 
 def of_recipe(target: str, by: Sequence[str], recipe: str, out: Path | None, settings: Sequence[str]) -> None:
-    """Rank the sources of a recipe over its seeds, and keep what was measured in the study's folder."""
+    """Rank the sources of a recipe over its seeds."""
     from softbridge.cli.run import folder
     from softbridge.prompts.shelved import Shelved
     from softbridge.recipe import read
-    from softbridge.reports.statistics import spread
     from softbridge.similarity.table import MEASURES
-    from softbridge.study.likening import liken
 
     tree = read(recipe, settings)
-    place = folder(tree, out)
-    names = chosen(by, list(MEASURES))
+    told = {name: str(s.prompts if isinstance(s, Shelved) else s.data) for name, s in tree.sources.items()}
+    measured(tree, target, chosen(by, list(MEASURES)), folder(tree, out), told)
+
+
+def measured(tree: Recipe, target: str, names: Sequence[str], place: Path, told: Mapping[str, str]) -> None:
+    """Print how like a recipe's sources are to a target, with what is told of each, and keep it."""
+    from softbridge.reports.statistics import spread
+    from softbridge.study.likening import liken
+
     (found,) = liken(tree, place, [target], names, console() if is_main() else None)
     close = {name: {source: spread(seeds) for source, seeds in found.values[name].items()} for name in names}
     order = sorted(close[names[0]], key=lambda source: -close[names[0]][source].mean)
@@ -140,8 +138,7 @@ def of_recipe(target: str, by: Sequence[str], recipe: str, out: Path | None, set
             f"{one.mean:.3f}" + (f" ± {one.std:.3f}" if one.n > 1 else "") for one in (close[n][source] for n in names)
         ]
         shared = classes_shared(tree.targets[target].labels, tree.sources[source].labels)
-        known = tree.sources[source]
-        rows.append((source, cells, shared, str(known.prompts if isinstance(known, Shelved) else known.data)))
+        rows.append((source, cells, shared, told[source]))
     show(target, names, rows)
     say(f"kept in {place / 'likeness'}; mean ± standard deviation over {len(found.seeds)} seeds")
 
