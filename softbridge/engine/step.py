@@ -18,9 +18,9 @@ import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Batch, Rows
+from softbridge.batch import Batch, Rows, cut
 from softbridge.engine.objectives import Objective
-from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.supervised import UNLABELLED, cross_entropy
 from softbridge.prompts.bank import Bank
@@ -115,7 +115,8 @@ def passes(
     mine = work.counted[index::count]
     lengths = [work.length(i) + length for i in mine]
     positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
-    return [[mine[i] for i in group] for group in cut(lengths, positions)]
+    together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
+    return [[mine[i] for i in group] for group in cut(lengths, positions, together)]
 
 
 def row_losses(

@@ -16,14 +16,14 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import MASK, Rows
+from softbridge.batch import MASK, Rows, cut
 from softbridge.domains.domain import OpenDomain
 from softbridge.domains.feeds import tokenise
 from softbridge.engine.loop import Judge
 from softbridge.engine.objectives import Objective, usual
 from softbridge.engine.step import Work
 from softbridge.errors import DataError
-from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.semisupervised import Normalise, divisor
 from softbridge.losses.supervised import UNLABELLED

@@ -144,7 +144,8 @@ def train(materials: Materials, shaping: Shaping, watcher: Watcher) -> dict[str,
     """Train the backbone in float32, save it whole, and return the stage's result."""
     began, stage, seed = time.perf_counter(), shaping.stage, materials.recipe.seeds[0]
     with materials.accelerator.local_main_process_first():
-        backbone = load_backbone(replace(materials.backbone.spec, precision="float32"), shaping.scratch)
+        whole_weights = replace(materials.backbone.spec, precision="float32", bits=None, device_map=None)
+        backbone = load_backbone(whole_weights, shaping.scratch)
     adapted = loosened(backbone, shaping, generator(seed, "lora"))
     course = shaping.teach(backbone)
     weights = {name: p for name, p in backbone.model.named_parameters() if p.requires_grad}
