@@ -86,7 +86,7 @@ def amount(stage: dict[str, Any], key: str) -> float:
         >>> amount({"seconds": 2}, "seconds"), amount({"seconds": "2"}, "seconds"), amount({}, "rows")
         (2.0, 0.0, 0.0)
     """
-    value = stage.get(key)
+    value: Any = stage.get(key)
     known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return max(float(value), 0.0) if known else 0.0
 
@@ -111,8 +111,8 @@ def by_epoch(study: Study, name: str) -> Grid | None:
     rows: list[Line] = []
     for (stage, domain, term, values), arms in sorted(found.items(), key=lambda item: item[0][0] == "adapt"):
         cells = [Cell(number(value), detail=f"epoch {number(epoch, 2)}") for epoch, value in values]
-        words = [STAGES.get(stage, str(stage)), str(domain), Cell(", ".join(arms)), str(term).replace("_", " ")]
-        rows.append([*words, *cells, *[Cell("")] * (most - len(values))])
+        told = (STAGES.get(stage, str(stage)), str(domain), ", ".join(arms), str(term).replace("_", " "))
+        rows.append([*map(Cell, told), *cells, *[Cell("")] * (most - len(values))])
     head = ["stage", "domain", "arm", "term", *(f"look {i + 1}" for i in range(most))]
     note = "Mean over seeds of the training loss since the look before; an epoch is one pass over the stage's rows."
     return grid(f"{name} by epoch", head, rows, words=4, note=note)
