@@ -63,9 +63,10 @@ def trained(folder, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", ["sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier"]
+    ("kind", "sections"),
+    [(kind, FULL) for kind in ("sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier")]
+    + [(kind, LORA) for kind in ("sentence", "causal", "encoder_classifier")],
 )
-@pytest.mark.parametrize("sections", [FULL, LORA], ids=["full", "lora"])
 def test_a_tuned_backbone_is_saved_whole_and_the_study_goes_on_with_it(tmp_path, kind, sections):
     recipe, out = make(tmp_path, sections, kind), tmp_path / "out"
     assert resume(recipe.resolved(), "there") == recipe
