@@ -22,7 +22,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="WHAT",
-            help="recipes, bridges, prompts, backbones, policies, moves, similarities, assets, metrics or "
+            help="recipes, bridges, prompts, backbones, objectives, policies, moves, similarities, assets, metrics or "
             "gallery; all when left out.",
         ),
     ] = None,
@@ -65,6 +65,13 @@ def backbones() -> Rows:
     from softbridge.backbones.table import BACKBONES
 
     return ((name, summary(cls)) for name, cls in BACKBONES.items())
+
+
+def objectives() -> Rows:
+    """Yield what a text without labels can be asked for."""
+    from softbridge.engine.objectives import OBJECTIVES
+
+    return methods(OBJECTIVES)
 
 
 def policies() -> Rows:
@@ -131,6 +138,7 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "bridges": (METHOD, bridges),
     "prompts": (METHOD, prompts),
     "backbones": (("kind", "how it scores"), backbones),
+    "objectives": (METHOD, objectives),
     "policies": (METHOD, policies),
     "moves": (METHOD, moves),
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),

@@ -1,5 +1,6 @@
 """Conduct the stages that a recipe names."""
 
-from softbridge.study.study import PlannedStage, StudyResult, plan, run
+from softbridge.study.planning import PlannedStage, plan
+from softbridge.study.study import StudyResult, run
 
 __all__ = ["PlannedStage", "StudyResult", "plan", "run"]
