@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ class Rows:
     Arguments:
         ids: one list of token ids a row, of unequal length.
         labels: one class index a row; -1 where the row is not labelled.
+        told: one list of token ids a row, what the row is asked for where that is no class; none where it is.
 
     Example:
         >>> rows = Rows([[5, 6], [7]], [1, 0])
@@ -27,13 +28,15 @@ class Rows:
 
     ids: Sequence[Sequence[int]]
     labels: Sequence[int]
+    told: Sequence[Sequence[int]] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, indices: Sequence[int]) -> Rows:
         """Return the rows at these indices, in this order."""
-        return Rows([self.ids[i] for i in indices], [self.labels[i] for i in indices])
+        told = [self.told[i] for i in indices] if self.told else ()
+        return Rows([self.ids[i] for i in indices], [self.labels[i] for i in indices], told)
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,27 @@ def pad(rows: Rows, pad_id: int, side: str) -> Batch:
         input_ids[i, place] = torch.as_tensor(ids, dtype=torch.long)
         mask[i, place] = 1
     return Batch(input_ids, mask, torch.as_tensor(rows.labels, dtype=torch.long))
+
+
+def cut(lengths: Sequence[int], positions: int, together: Sequence[int] = ()) -> Iterator[list[int]]:
+    """Yield the rows of each pass: similar lengths together, so that little is padded.
+
+    Arguments:
+        lengths: tokens of each row, prompt included.
+        positions: rows times longest row that a pass may hold.
+        together: a number a row; rows of the same number come one after the other.
+
+    Example:
+        >>> list(cut([3, 9, 4, 8], 10))
+        [[0, 2], [3], [1]]
+    """
+    group: list[int] = []
+    longest = 0
+    for row in sorted(range(len(lengths)), key=lambda i: (together[i] if together else 0, lengths[i], i)):
+        longest = max(longest, lengths[row])
+        if group and (len(group) + 1) * longest > positions:
+            yield group
+            group, longest = [], lengths[row]
+        group.append(row)
+    if group:
+        yield group

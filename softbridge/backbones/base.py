@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from softbridge.backbones.entrances import keys_and_values, states_below
+from softbridge.backbones.heads import ordinary_tokens
+from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
@@ -23,7 +25,6 @@ Kind = Literal["sentence", "causal", "masked", "seq2seq", "encoder_classifier", 
 MIX = frozenset({"mix_keys", "mix_values", "query_down", "query_up", "query_norm"})
 INPUT = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"}) | MIX  # what enters at the input
 ABOVE = frozenset({"keys", "values", "block"})  # what enters above it
-KEPT_BYTES = 1 << 30  # of states below a late prompt
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class BackboneSpec:
         precision: `auto` measures once per device which is fastest.
         attention: `auto` measures once per device which is fastest.
         device: `auto`, `cpu`, `cuda`, `mps`.
+        checkpointing: compute a block's inner states again on the way back: less memory, more time, the same numbers.
+        bits: load weights in 4 or 8 bits, with the package bitsandbytes.
+        device_map: `auto` spreads a model over all devices, as accelerate does it.
     """
 
     name: str
@@ -53,12 +57,21 @@ class BackboneSpec:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "matmul"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    checkpointing: bool = False
+    bits: Literal[4, 8] | None = None
+    device_map: Literal["auto"] | None = None
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise BackboneError(f"temperature is {self.temperature}", "a number above 0", "write temperature: 0.05")
         if self.max_length < 4:
             raise BackboneError(f"max_length is {self.max_length}", "a whole number from 4", "write max_length: 128")
+        if self.device_map and self.device != "auto":
+            raise BackboneError(
+                f"device is {self.device}, and device_map is {self.device_map}",
+                "one device, or a model that is spread over all",
+                "leave one of the two out",
+            )
 
 
 class Backbone(ABC):
@@ -74,7 +87,9 @@ class Backbone(ABC):
     side: ClassVar[str]
     loader: ClassVar[str]  # the transformers class that loads it
     takes: ClassVar[frozenset[str]] = INPUT
+    shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     chosen: str = "as the recipe says"
+    moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
     hub_id: str = ""
     revision: str = ""
 
@@ -82,8 +97,9 @@ class Backbone(ABC):
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.spec = replace(spec, kind=self.kind)  # type: ignore[arg-type]
+        self.attends = model.config._attn_implementation  # as it was chosen; a prompt may open it later
         self.words: tuple[str, ...] = ()
-        self.kept: dict[tuple[tuple[int, ...], int, int], torch.Tensor] = {}
+        self.kept = Kept()
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
     @abstractmethod
@@ -133,6 +149,21 @@ class Backbone(ABC):
     @abstractmethod
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
+
+    def asked(
+        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the vocabulary's scores at every token that the rows are asked for, the tokens, and their rows.
+
+        Arguments:
+            batch: B rows.
+            told: what each is asked for, in the form of this kind of backbone.
+            prompt: what enters, for each row; or None.
+
+        Returns:
+            `[A, V]`, `[A]` and `[A]`, row after row.
+        """
+        raise BackboneError(f"{self.kind} backbones say no words", "a model with a head over words", "ask for labels")
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row with the prompt in it, and return the new tokens' ids.
@@ -208,14 +239,14 @@ class Backbone(ABC):
     def row_below(self, ids: tuple[int, ...], block: int, length: int) -> torch.Tensor:
         """Return one row's states `[T, H]` before a block, behind P places that are the prompt's."""
         key = (ids, block, length)
-        if key not in self.kept:
+        states = self.kept.get(key)
+        if states is None:
             row = torch.tensor([ids], device=self.device)
             positions = torch.arange(len(ids), device=self.device).unsqueeze(0) + length + self.first_position
             inputs = {"inputs_embeds": self.embed(row), "attention_mask": torch.ones_like(row)}
-            self.kept[key] = states_below(self.model.base_model, block, {**inputs, "position_ids": positions})[0]
-            if len(self.kept) * self.kept[key].nbytes > KEPT_BYTES:
-                self.kept.pop(next(iter(self.kept)))
-        return self.kept[key]
+            states = states_below(self.model.base_model, block, {**inputs, "position_ids": positions})[0]
+            self.kept.put(key, states)
+        return states
 
     def batch(self, rows: Rows) -> Batch:
         """Pad rows on the backbone's side and move them to its device."""
@@ -257,6 +288,11 @@ class Backbone(ABC):
         return digest.hexdigest()
 
     @cached_property
+    def special(self) -> frozenset[int]:
+        """Return the ids that stand for no text."""
+        return frozenset(self.tokenizer.all_special_ids)
+
+    @cached_property
     def tokenizer_hash(self) -> str:
         """Return the sha256 over the vocabulary, in the order of the ids."""
         words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
@@ -276,7 +312,7 @@ class Backbone(ABC):
             "kind": self.kind,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "precision": str(self.table.dtype).removeprefix("torch."),
-            "attention": self.model.config._attn_implementation,
+            "attention": self.attends,
             "chosen": self.chosen,
         }
 
@@ -309,14 +345,3 @@ def altered(states: torch.Tensor, mask: torch.Tensor, prompt: Injection) -> torc
         inner = torch.relu(states.float() @ prompt.down.mT + prompt.down_bias.unsqueeze(1))
         changed = changed + inner @ prompt.up.mT + prompt.up_bias.unsqueeze(1)
     return changed.to(states.dtype)
-
-
-def ordinary_tokens(tokenizer: Any) -> list[int]:
-    """Return the ids of tokens that are words or begin one, in the order of their ids.
-
-    Subword vocabularies give small ids to common pieces, so the order stands for frequency.
-    """
-    special = set(tokenizer.all_special_ids)
-    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    words = [i for piece, i in pieces if i not in special and piece.lstrip("Ġ▁").isalpha() and len(piece) > 1]
-    return words or [i for _, i in pieces if i not in special]

@@ -15,6 +15,7 @@ import torch
 
 from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
+from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states
 from softbridge.batch import Batch, Rows
 from softbridge.injection import Injection
 
@@ -30,13 +31,14 @@ class SentenceBackbone(Backbone):
     loader: ClassVar[str] = "AutoModel"
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
     labels: torch.Tensor
+    described: Batch
 
     def bind(self, words: Sequence[str]) -> None:
         """Embed the classes' descriptions once, without a prompt."""
         self.words = tuple(words)
-        rows = Rows(self.tokenise(words), [0] * len(words))
+        self.described = self.batch(Rows(self.tokenise(words), [0] * len(words)))
         with torch.inference_mode():
-            self.labels = self.encode(self.batch(rows), None)
+            self.labels = self.encode(self.described, None)
         self.labels = self.labels.clone()  # out of inference mode, so that autograd may save it
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
@@ -54,7 +56,8 @@ class SentenceBackbone(Backbone):
     def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the cosines to the classes' descriptions over the temperature, `[B, C]`."""
         self.require_words()
-        return self.encode(batch, prompt) @ self.labels.T / self.spec.temperature
+        labels = self.encode(self.described, None) if self.moving else self.labels
+        return self.encode(batch, prompt) @ labels.T / self.spec.temperature
 
     def encode(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return unit embeddings `[B, H]` in float32."""
@@ -66,7 +69,28 @@ class SentenceBackbone(Backbone):
     def hidden(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last block's states `[B, P + T, H]`, and 1 where a token of the text (or [CLS]) stands."""
         inputs, pooled = self.join(batch, prompt)
+        group = GROUP_PLACES.get(self.device.type)
+        if group and pooled.numel() > group and not local(self.config, pooled.shape[1]) and self.packs:
+            return packed_states(self.model.base_model, self.embedded(inputs), prompt, False, group), pooled
         return last_states(self.model.base_model, inputs, prompt), pooled
+
+    def embedded(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Return a model's inputs with embeddings and positions, where it would find them itself."""
+        if "input_ids" not in inputs:
+            order = torch.arange(inputs["attention_mask"].shape[1], device=self.device) + self.first_position
+            return {"position_ids": order.unsqueeze(0), **inputs}
+        ids = inputs["input_ids"]
+        return self.embedded({"inputs_embeds": self.embed(ids), "attention_mask": inputs["attention_mask"]})
+
+    @cached_property
+    def packs(self) -> bool:
+        """Say whether this model comes to the same states when its rows are packed; it is tried once."""
+
+        def padded(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
+            inputs = self.embedded({"inputs_embeds": states, "attention_mask": mask})
+            return last_states(self.model.base_model, inputs, prompt)
+
+        return agree(self.model.base_model, self.table, self.first_position, False, padded)
 
     def join(self, batch: Batch, prompt: Injection | None) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""
