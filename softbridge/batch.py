@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,3 +85,27 @@ def pad(rows: Rows, pad_id: int, side: str) -> Batch:
         input_ids[i, place] = torch.as_tensor(ids, dtype=torch.long)
         mask[i, place] = 1
     return Batch(input_ids, mask, torch.as_tensor(rows.labels, dtype=torch.long))
+
+
+def cut(lengths: Sequence[int], positions: int, together: Sequence[int] = ()) -> Iterator[list[int]]:
+    """Yield the rows of each pass: similar lengths together, so that little is padded.
+
+    Arguments:
+        lengths: tokens of each row, prompt included.
+        positions: rows times longest row that a pass may hold.
+        together: a number a row; rows of the same number come one after the other.
+
+    Example:
+        >>> list(cut([3, 9, 4, 8], 10))
+        [[0, 2], [3], [1]]
+    """
+    group: list[int] = []
+    longest = 0
+    for row in sorted(range(len(lengths)), key=lambda i: (together[i] if together else 0, lengths[i], i)):
+        longest = max(longest, lengths[row])
+        if group and (len(group) + 1) * longest > positions:
+            yield group
+            group, longest = [], lengths[row]
+        group.append(row)
+    if group:
+        yield group

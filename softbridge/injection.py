@@ -6,7 +6,7 @@ A prompt *makes* an injection, a backbone *joins* it. Backbones know no prompt c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -54,6 +54,7 @@ class Injection:
         head: `[B, C, H]` a linear classifier, for backbones that read their classes from one.
         head_bias: `[B, C]` its bias.
         block: the index k of the block that the tokens enter before; 0 is the input.
+        member: `[B]` rows of the same number have the same prompt; None where that is not known.
     """
 
     tokens: torch.Tensor | None = None
@@ -72,6 +73,7 @@ class Injection:
     head: torch.Tensor | None = None
     head_bias: torch.Tensor | None = None
     block: int = 0
+    member: torch.Tensor | None = None
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -101,7 +103,8 @@ class Injection:
 
     def each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Injection:
         """Return this injection with every part changed."""
-        return Injection(**{name: change(part) for name, part in self.parts.items()}, block=self.block)
+        parts = {name: change(part) for name, part in self.parts.items()}
+        return Injection(**parts, block=self.block, member=self.member)
 
     def pick(self, rows: torch.Tensor) -> Injection:
         """Return the injection of these rows.
@@ -113,7 +116,8 @@ class Injection:
             >>> Injection(torch.eye(2).unsqueeze(1)).pick(torch.tensor([1, 1, 0])).tokens[:, 0].tolist()
             [[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
         """
-        return self.each(lambda part: part[rows])
+        member = None if self.member is None else self.member[rows]
+        return replace(self.each(lambda part: part[rows]), member=member)
 
     def vectors(self) -> torch.Tensor:
         """Return one vector a virtual token: `[B, P, H]`, or `[B, P, 2 K G D]` of keys and values."""
@@ -189,4 +193,4 @@ class Space:
         return self.table.shape[1]
 
 
-assert set(PARTS) == {field.name for field in fields(Injection)} - {"block"}
+assert set(PARTS) == {field.name for field in fields(Injection)} - {"block", "member"}

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from softbridge.backbones.entrances import keys_and_values, states_below
+from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
@@ -23,7 +24,6 @@ Kind = Literal["sentence", "causal", "masked", "seq2seq", "encoder_classifier", 
 MIX = frozenset({"mix_keys", "mix_values", "query_down", "query_up", "query_norm"})
 INPUT = frozenset({"tokens", "offset", "down", "down_bias", "up", "up_bias"}) | MIX  # what enters at the input
 ABOVE = frozenset({"keys", "values", "block"})  # what enters above it
-KEPT_BYTES = 1 << 30  # of states below a late prompt
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,9 @@ class BackboneSpec:
         precision: `auto` measures once per device which is fastest.
         attention: `auto` measures once per device which is fastest.
         device: `auto`, `cpu`, `cuda`, `mps`.
+        checkpointing: compute a block's inner states again on the way back: less memory, more time, the same numbers.
+        bits: load weights in 4 or 8 bits, with the package bitsandbytes.
+        device_map: `auto` spreads a model over all devices, as accelerate does it.
     """
 
     name: str
@@ -53,12 +56,21 @@ class BackboneSpec:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "matmul"] = "auto"
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    checkpointing: bool = False
+    bits: Literal[4, 8] | None = None
+    device_map: Literal["auto"] | None = None
 
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise BackboneError(f"temperature is {self.temperature}", "a number above 0", "write temperature: 0.05")
         if self.max_length < 4:
             raise BackboneError(f"max_length is {self.max_length}", "a whole number from 4", "write max_length: 128")
+        if self.device_map and self.device != "auto":
+            raise BackboneError(
+                f"device is {self.device}, and device_map is {self.device_map}",
+                "one device, or a model that is spread over all",
+                "leave one of the two out",
+            )
 
 
 class Backbone(ABC):
@@ -74,6 +86,7 @@ class Backbone(ABC):
     side: ClassVar[str]
     loader: ClassVar[str]  # the transformers class that loads it
     takes: ClassVar[frozenset[str]] = INPUT
+    shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     chosen: str = "as the recipe says"
     hub_id: str = ""
     revision: str = ""
@@ -82,8 +95,9 @@ class Backbone(ABC):
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.spec = replace(spec, kind=self.kind)  # type: ignore[arg-type]
+        self.attends = model.config._attn_implementation  # as it was chosen; a prompt may open it later
         self.words: tuple[str, ...] = ()
-        self.kept: dict[tuple[tuple[int, ...], int, int], torch.Tensor] = {}
+        self.kept = Kept()
         self.pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
     @abstractmethod
@@ -208,14 +222,14 @@ class Backbone(ABC):
     def row_below(self, ids: tuple[int, ...], block: int, length: int) -> torch.Tensor:
         """Return one row's states `[T, H]` before a block, behind P places that are the prompt's."""
         key = (ids, block, length)
-        if key not in self.kept:
+        states = self.kept.get(key)
+        if states is None:
             row = torch.tensor([ids], device=self.device)
             positions = torch.arange(len(ids), device=self.device).unsqueeze(0) + length + self.first_position
             inputs = {"inputs_embeds": self.embed(row), "attention_mask": torch.ones_like(row)}
-            self.kept[key] = states_below(self.model.base_model, block, {**inputs, "position_ids": positions})[0]
-            if len(self.kept) * self.kept[key].nbytes > KEPT_BYTES:
-                self.kept.pop(next(iter(self.kept)))
-        return self.kept[key]
+            states = states_below(self.model.base_model, block, {**inputs, "position_ids": positions})[0]
+            self.kept.put(key, states)
+        return states
 
     def batch(self, rows: Rows) -> Batch:
         """Pad rows on the backbone's side and move them to its device."""
@@ -276,7 +290,7 @@ class Backbone(ABC):
             "kind": self.kind,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "precision": str(self.table.dtype).removeprefix("torch."),
-            "attention": self.model.config._attn_implementation,
+            "attention": self.attends,
             "chosen": self.chosen,
         }
 

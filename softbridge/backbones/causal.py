@@ -8,6 +8,7 @@ left-padded batch equals the same row alone. Only the hidden state at the label 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,7 @@ from softbridge.backbones.entrances import last_states
 from softbridge.backbones.generation import accompanied, replayed
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
+from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves
 from softbridge.batch import Batch
 from softbridge.injection import Injection, shared
 
@@ -32,6 +34,7 @@ class CausalBackbone(Backbone):
     kind: ClassVar[str] = "causal"
     side: ClassVar[str] = "left"
     loader: ClassVar[str] = "AutoModelForCausalLM"
+    shares: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
 
     def bind(self, words: Sequence[str]) -> None:
@@ -71,9 +74,24 @@ class CausalBackbone(Backbone):
         return taken.view(len(batch), -1).sum(1)
 
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
-        """Return the last block's states `[B, P + T, H]` of the joined rows."""
-        inputs = {**self.join(input_ids, mask, prompt), "use_cache": False}
-        return last_states(self.model.base_model, inputs, prompt)
+        """Return the last block's states of the joined rows, `[B, P + T, H]`, or `[B, T, H]` without the prompt's."""
+        states, group = self.read(input_ids, mask, prompt), GROUP_PLACES.get(self.device.type)
+        once = saves(prompt, len(mask))
+        if once or (group and mask.numel() > group):
+            length = prompt.slots if prompt else 0
+            if not local(self.config, length + mask.shape[1]) and self.packs:
+                inputs = behind(states, mask, length) if once else join(states, mask, prompt)
+                return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, True, group)
+        return self.padded(states, mask, prompt)
+
+    def padded(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
+        """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]`, run with their padding."""
+        return last_states(self.model.base_model, {**join(states, mask, prompt), "use_cache": False}, prompt)
+
+    @cached_property
+    def packs(self) -> bool:
+        """Say whether this model comes to the same states when its rows are packed; it is tried once."""
+        return agree(self.model.base_model, self.table, 0, True, self.padded)
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""
@@ -83,19 +101,23 @@ class CausalBackbone(Backbone):
             with torch.no_grad(), replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))):
                 written = self.model.generate(batch.input_ids, **said, pad_token_id=self.pad_id)
             return self.cut(written[:, batch.input_ids.shape[1] :])
-        inputs = self.join(batch.input_ids, batch.mask, shared(prompt, batch.input_ids))
+        known = shared(prompt, batch.input_ids)
+        inputs = join(self.read(batch.input_ids, batch.mask, known), batch.mask, known)
         inputs.pop("position_ids")  # generate counts them itself, from the mask
         with torch.no_grad(), accompanied(self.model.base_model, prompt):
             return self.cut(self.model.generate(**inputs, **settings, pad_token_id=self.pad_id))
 
-    def join(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, Any]:
-        """Return the model's inputs for `[padding; prompt; text]`."""
-        states = self.read(input_ids, mask, prompt)
-        if prompt is not None and prompt.tokens is not None:
-            states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
-        behind = prompt.length if prompt is not None and prompt.keys is not None else 0
-        position_ids = (mask.cumsum(1) - 1).clamp_min(0) + behind
-        return {"inputs_embeds": states, "attention_mask": mask, "position_ids": position_ids}
+
+def join(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, torch.Tensor]:
+    """Return a model's inputs for `[padding; prompt; text]`, from the texts' states `[B, T, H]`."""
+    if prompt is not None and prompt.tokens is not None:
+        states, mask = insert(states, mask, prompt.tokens.to(states.dtype))
+    return behind(states, mask, prompt.length if prompt is not None and prompt.keys is not None else 0)
+
+
+def behind(states: torch.Tensor, mask: torch.Tensor, length: int) -> dict[str, torch.Tensor]:
+    """Return a model's inputs for rows whose places are counted from behind so many."""
+    return {"inputs_embeds": states, "attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0) + length}
 
 
 def beyond_input(prompt: Injection) -> bool:

@@ -7,7 +7,7 @@ before block k are put in front of that block; the blocks below it are passed by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,20 +33,28 @@ class Entrance:
     Arguments:
         keys: `[B, K, G, P, D]`; None where keys and values are only to be read.
         values: `[B, K, G, P, D]`.
-        met: the text's own keys and values by layer, as the layers computed them.
+        met: by layer, where keys and values are only to be read, the text's own as the layer computed them.
     """
 
     keys: torch.Tensor | None = None
     values: torch.Tensor | None = None
-    met: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
+    met: dict[int, tuple[torch.Tensor, torch.Tensor] | None] = field(default_factory=dict)
 
     def extend(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the layer's keys and values `[B, G, P + S, D]`, the prompt's first."""
-        self.met[layer] = (key, value)
         if self.keys is None or self.values is None:
+            self.met[layer] = (key, value)
             return key, value
+        self.met[layer] = None
         mine = (self.keys[:, layer].to(key.dtype), self.values[:, layer].to(value.dtype))
         return torch.cat([mine[0], key], dim=2), torch.cat([mine[1], value], dim=2)
+
+    def attend(self, attend: Any, module: Any, states: Sequence[torch.Tensor], mask: Any, **keys: Any) -> Any:
+        """Return what an attention function makes of query, key and value with what enters before the last two."""
+        query, key, value = states
+        extended = self.extend(module.layer_idx, key, value)
+        mask = widened(mask, module, query, extended[0].shape[2] - key.shape[2])
+        return attend(module, query, *extended, mask, **keys)
 
 
 def widened(
@@ -75,9 +83,7 @@ def opened(attend: Any) -> Any:
         **keys: Any,
     ) -> Any:
         if softbridge_entrance is not None:
-            own = key.shape[2]
-            key, value = softbridge_entrance.extend(module.layer_idx, key, value)  # type: ignore[arg-type]
-            attention_mask = widened(attention_mask, module, query, key.shape[2] - own)
+            return softbridge_entrance.attend(attend, module, (query, key, value), attention_mask, **keys)
         return attend(module, query, key, value, attention_mask, **keys)
 
     return attention
@@ -132,7 +138,7 @@ def keys_and_values(body: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, to
     entrance = Entrance()
     with torch.no_grad():
         body(**inputs, softbridge_entrance=entrance)
-    parts = [entrance.met[layer] for layer in sorted(entrance.met)]
+    parts = [part for _, part in sorted(entrance.met.items()) if part is not None]
     keys, values = (torch.cat([part[i] for part in parts]).float().cpu() for i in (0, 1))
     return keys, values
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
+from softbridge.backbones import large
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
 from softbridge.backbones.table import BACKBONES, kind_of, unfit
@@ -52,19 +53,32 @@ def load(
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
             model, found = getattr(transformers, joined.loader).from_pretrained(
-                source, revision=spec.revision, dtype=torch.float32, output_loading_info=True
+                source, revision=spec.revision, output_loading_info=True, **large.loading(spec)
             )
         refuse_drawn(found["missing_keys"], kind)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise missing(spec.name, source, error) from error
-    device = pick_device(spec)
-    choice = choose(model.to(device).requires_grad_(False).eval(), spec, device, probes)
-    prepare(model, choice)
+    reason = arrange(model.requires_grad_(False).eval(), spec, probes)
     backbone = joined(model, tokenizer, spec)
-    backbone.chosen = choice.reason
+    backbone.chosen = reason
+    if spec.checkpointing:
+        large.checkpointed(model)
     backbone.hub_id = hub_id or ("" if Path(source).exists() else source)
     backbone.revision = revision or spec.revision or getattr(config, "_commit_hash", None) or ""
     return backbone
+
+
+def arrange(model: Any, spec: BackboneSpec, probes: Path | None) -> str:
+    """Bring a model to its device, precision and attention, and return why these."""
+    if large.placed(spec):
+        model.set_attn_implementation("sdpa" if spec.attention == "auto" else spec.attention)
+        reason = "as loaded: a model of few bits, or on several devices, is not measured"
+    else:
+        device = pick_device(spec)
+        choice = choose(model.to(device), spec, device, probes)
+        prepare(model, choice)
+        reason = choice.reason
+    return reason
 
 
 @contextmanager

@@ -7,8 +7,6 @@ Padding is never a maximum, so a row's weights do not depend on the batch that i
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from softbridge.errors import BackboneError
@@ -54,9 +52,9 @@ def mixed(prompt: Injection, weights: torch.Tensor) -> Injection:
     assert prompt.tokens is not None
     assert prompt.mix_values is not None
     tokens = prompt.tokens + torch.einsum("bm,bmph->bph", weights, prompt.mix_values)
-    return replace(
-        prompt, tokens=tokens, mix_keys=None, mix_values=None, query_down=None, query_up=None, query_norm=None
-    )
+    left = ("mix_keys", "mix_values", "query_down", "query_up", "query_norm")
+    parts = {name: part for name, part in prompt.parts.items() if name not in left}
+    return Injection(**{**parts, "tokens": tokens}, block=prompt.block)  # no member: each text has its own prompt now
 
 
 def spread(prompt: Injection, many: int) -> Injection:

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ class Choice:
         precision: `float32` or `bfloat16`.
         attention: the name transformers knows it by.
         reason: what was measured, for people.
+        model: the shape of the model that was measured, for people.
+        threads: how many threads measured it.
     """
 
     precision: str
     attention: str
     reason: str
+    model: str = ""
+    threads: int = 0
 
 
 def choose(model: Any, spec: BackboneSpec, device: torch.device, cache: Path | None) -> Choice:
@@ -49,7 +53,7 @@ def choose(model: Any, spec: BackboneSpec, device: torch.device, cache: Path | N
     path = cache / f"{key(model, fixed, device)}.json" if cache else None
     if path and path.exists():
         return Choice(**json.loads(path.read_text()))
-    choice = measure(model, fixed, device)
+    choice = replace(measure(model, fixed, device), model=shape(model), threads=torch.get_num_threads())
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")
@@ -67,10 +71,23 @@ def candidates(device: torch.device) -> list[tuple[str, str]]:
     """Return the pairs of precision and attention worth trying on a device, the safe default first."""
     matmul = register()
     if device.type == "cuda":
-        return [("float32", "sdpa")] + [("bfloat16", "sdpa")] * torch.cuda.is_bf16_supported()
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return [("float32", "sdpa")] + [("bfloat16", "sdpa")] * fast_bfloat16(device)
     plain = [("float32", "sdpa"), ("float32", matmul)]
-    return plain + [("bfloat16", matmul)] * fast
+    return plain + [("bfloat16", matmul)] * fast_bfloat16(device)
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Say whether a device has matrix products in bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return device.type == "cpu" and fast
+
+
+def shape(model: Any) -> str:
+    """Return what a model looks like, for people."""
+    config = model.config.get_text_config()
+    return f"{config.model_type}, {config.num_hidden_layers} blocks, {config.hidden_size} wide"
 
 
 def agrees(candidate: tuple[str, str], spec: BackboneSpec) -> bool:
@@ -84,14 +101,14 @@ def key(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> str:
     """Return a name for what the measurement depends on."""
     chip = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     config = model.config.get_text_config()
-    shape = (config.model_type, config.hidden_size, config.num_hidden_layers)
+    size = (config.model_type, config.hidden_size, config.num_hidden_layers)
     facts = (
         chip,
         platform.machine(),
         torch.get_num_threads(),
         torch.__version__,
         transformers.__version__,
-        shape,
+        size,
         pairs,
     )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

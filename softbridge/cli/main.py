@@ -18,6 +18,7 @@ from softbridge.cli import (
     cite,
     cp,
     design,
+    doctor,
     failing,
     gallery,
     generate,
@@ -67,6 +68,7 @@ VERBS: dict[str, ModuleType] = {
     "prompts": prompts,
     "push": push,
     "pull": pull,
+    "doctor": doctor,
 }
 
 # rich would draw boxes around the help, and take half a second to load for it

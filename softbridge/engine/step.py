@@ -16,8 +16,8 @@ import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Batch, Rows
-from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.batch import Batch, Rows, cut
+from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.supervised import cross_entropy
 from softbridge.prompts.bank import Bank
@@ -75,7 +75,8 @@ def backward(
     mine = list(range(len(work.owner)))[index::count]
     lengths = [len(work.rows.ids[i]) + length for i in mine]
     positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
-    for group in cut(lengths, positions):
+    together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
+    for group in cut(lengths, positions, together):
         chosen = [mine[i] for i in group]
         owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
         rows = backbone.batch(work.rows.take(chosen))

@@ -8,6 +8,7 @@ prompt it would have become alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -65,7 +66,7 @@ class Bank(torch.nn.Module):
         place = torch.full((len(self),), -1, dtype=torch.long, device=member.device)
         place[present] = torch.arange(len(present), device=member.device)
         parts = [self[index]() for index in present]
-        return stack(parts).pick(place[member])
+        return replace(stack(parts).pick(place[member]), member=place[member])
 
     def bake(self) -> list[Injection]:
         """Return each member's plain tensors, for one row each."""

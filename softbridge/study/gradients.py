@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import torch
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Rows
-from softbridge.evaluation.evaluator import cut, pass_positions
+from softbridge.batch import Rows, cut
+from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.supervised import cross_entropy
 

@@ -15,6 +15,7 @@ import torch
 import typer.main
 
 import softbridge
+from softbridge.backbones import probes
 from softbridge.cli import run as run_verb
 from softbridge.cli.main import VERBS, app, main
 from softbridge.errors import BackboneError
@@ -22,6 +23,7 @@ from softbridge.injection import Injection
 from softbridge.prompts.card import Card
 from softbridge.prompts.files import save
 from softbridge.recipe import find, read, shelf
+from tests import pico
 
 COMMANDS = typer.main.get_command(app).commands
 LEAVES = {(name,): command for name, command in COMMANDS.items() if name != "assets"} | {
@@ -112,7 +114,7 @@ def test_all_the_verbs_are_there():
     assert (
         " ".join(COMMANDS)
         == "ls show cp new bridge check plan run resume watch report reproduce baseline cite design inspect predict "
-        "generate import similar rank gallery prompts push pull assets"
+        "generate import similar rank gallery prompts push pull doctor assets"
     )
     assert set(VERBS) == set(COMMANDS) - {"assets"}
 
@@ -236,6 +238,17 @@ def test_plan_lists_the_stages_and_what_is_left(call, monkeypatch):
         ["adapt-news-spot", "ab12", "to"],
     ]
     assert "1 of 2 stages to do: 1,200 rows to train on" in said
+
+
+def test_doctor_says_what_was_chosen_and_measures_once(call, monkeypatch):
+    monkeypatch.setattr(probes, "PROBE_SECONDS", 0.0)
+    assert "No backbone was measured here yet" in call("doctor").out
+    pico.save_backbone(Path("model"), "causal")
+    said = call("doctor model").out
+    for what in ("device", "threads", "idle threads", "bfloat16", "model: causal, ", "llama, 2 blocks, 32 wide"):
+        assert what in said
+    monkeypatch.setattr(probes, "measure", lambda *_: pytest.fail("it was measured before"))
+    assert said.split("measured here")[1] == call("doctor model").out.split("measured here")[1]
 
 
 def test_a_recipe_is_shown_copied_and_checked(call):

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from softbridge.batch import cut
 from softbridge.engine import checkpoint, optimisers
 from softbridge.engine.plan import Plan
 from softbridge.engine.stopping import Standing
 from softbridge.errors import SoftbridgeError, StudyError
-from softbridge.evaluation.evaluator import cut
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.soft import SoftPrompt

@@ -1,0 +1,119 @@
+"""Speed as counts, which no busy machine changes: products of matrices, values made, the head's rows, padding."""
+
+import random
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from softbridge.backbones.attention import register
+from softbridge.batch import Rows, cut
+from softbridge.engine.step import Work, backward
+from softbridge.prompts.bank import Bank
+from softbridge.prompts.late import Late
+from softbridge.prompts.soft import Soft
+from softbridge.seeding import generator
+from tests import pico
+
+LENGTH, TEXT, BATCH = 6, 10, 8
+
+
+class Made(TorchDispatchMode):
+    """Add up the values that operations make anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.values = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        made = operation(*args, **(kwargs or {}))
+        self.values += sum(t.numel() for t in torch.utils._pytree.tree_leaves(made) if isinstance(t, torch.Tensor))
+        return made
+
+
+def step(backbone, kind, members=1):
+    """Return what makes one training step of a bank over rows of one length."""
+    backbone.model.set_attn_implementation(register())
+    draw = generator(0, "counts")
+    bank = Bank({str(i): kind.build(backbone.space(), draw) for i in range(members)})
+    ids = torch.randint(6, len(pico.WORDS), (members * BATCH, TEXT), generator=draw).tolist()
+    every = range(len(ids))
+    work = Work(Rows(ids, [i % 2 for i in every]), [i // BATCH for i in every], {}, [str(i) for i in every])
+    accelerator = Accelerator(cpu=True)
+    return lambda: backward(backbone, bank, work, BATCH, 1, accelerator)
+
+
+def products(run):
+    """Return the floating-point operations of a step's products of matrices."""
+    run()  # what is made once is made before
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops()
+
+
+def weights(backbone):
+    """Return how many weights of the blocks meet each position."""
+    body = backbone.model.base_model
+    blocks = next(m for m in body.modules() if isinstance(m, torch.nn.ModuleList))
+    return sum(m.weight.numel() for m in blocks.modules() if isinstance(m, torch.nn.Linear))
+
+
+def needed(backbone, positions, seen, blocks=2):
+    """Return forward and gradient of the products with weights and of attention; none with respect to weights."""
+    config = backbone.config
+    attention = 3 * 4 * positions * seen * config.num_attention_heads * (32 // config.num_attention_heads) * blocks
+    return 4 * weights(backbone) * positions * blocks // config.num_hidden_layers + attention
+
+
+@pytest.mark.parametrize("kind", ["sentence", "llama"])
+def test_a_step_multiplies_no_more_than_it_needs(kind):
+    backbone = pico.BACKBONES[kind]()
+    places = BATCH * TEXT + LENGTH if kind == "llama" else BATCH * (LENGTH + TEXT)  # a causal prompt stands there once
+    assert products(step(backbone, Soft(LENGTH))) < 1.01 * needed(backbone, places, LENGTH + TEXT)
+
+
+@pytest.mark.parametrize("kind", ["sentence", "llama"])
+def test_a_bank_multiplies_no_more_than_its_members_alone(kind):
+    one, four = (products(step(pico.BACKBONES[kind](), Soft(LENGTH), members)) for members in (1, 4))
+    assert four <= 1.01 * 4 * one
+
+
+def test_a_late_prompt_multiplies_nothing_below_its_block():
+    backbone = pico.causal()
+    above = needed(backbone, BATCH * TEXT + LENGTH, LENGTH + TEXT, blocks=1)
+    assert products(step(backbone, Late(LENGTH, block=1))) < 1.01 * above
+
+
+def wide(vocabulary):
+    """Return a pico causal model of a vocabulary's size."""
+    torch.manual_seed(0)
+    sizes = {**pico.SIZES, "vocab_size": vocabulary, "num_key_value_heads": 2}
+    return pico.causal(LlamaForCausalLM(LlamaConfig(**sizes, pad_token_id=0, bos_token_id=1, eos_token_id=2)).eval())
+
+
+def test_neither_time_nor_memory_of_a_step_grows_with_the_vocabulary():
+    seen = []
+    for vocabulary in (len(pico.WORDS), 40 * len(pico.WORDS)):
+        run = step(wide(vocabulary), Soft(LENGTH))
+        flops = products(run)
+        with Made() as made:
+            run()
+        seen.append((flops, made.values))
+    assert seen[0] == seen[1]
+
+
+def test_the_count_of_values_made_would_see_all_logits():
+    with Made() as made:
+        wide(2000).model(torch.ones(BATCH, TEXT, dtype=torch.long))
+    assert made.values > BATCH * TEXT * 2000
+
+
+def test_padding_is_a_small_share_of_a_step():
+    draw = random.Random(0)
+    lengths = [20 + min(72, max(5, round(draw.lognormvariate(3.1, 0.5)))) for _ in range(32)]  # as film reviews are
+    paid = sum(len(group) * max(lengths[i] for i in group) for group in cut(lengths, 448))
+    assert paid < 1.12 * sum(lengths)
+    assert 32 * max(lengths) > 1.3 * sum(lengths), "without sorting there would be more"
