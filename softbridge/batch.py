@@ -18,6 +18,7 @@ class Rows:
     Arguments:
         ids: one list of token ids a row, of unequal length.
         labels: one class index a row; -1 where the row is not labelled.
+        told: one list of token ids a row, what the row is asked for where that is no class; none where it is.
 
     Example:
         >>> rows = Rows([[5, 6], [7]], [1, 0])
@@ -27,13 +28,15 @@ class Rows:
 
     ids: Sequence[Sequence[int]]
     labels: Sequence[int]
+    told: Sequence[Sequence[int]] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, indices: Sequence[int]) -> Rows:
         """Return the rows at these indices, in this order."""
-        return Rows([self.ids[i] for i in indices], [self.labels[i] for i in indices])
+        told = [self.told[i] for i in indices] if self.told else ()
+        return Rows([self.ids[i] for i in indices], [self.labels[i] for i in indices], told)
 
 
 @dataclass(frozen=True)

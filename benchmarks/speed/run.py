@@ -76,13 +76,13 @@ def machine() -> dict[str, Any]:
     return {k: known[k] for k in ("torch", "transformers", "peft", "softbridge", "commit", "device", "threads")}
 
 
-def compare(job: Job, repeats: int, out: Path) -> dict[str, Any]:
+def compare(job: Job, repeats: int, out: Path, best: dict[str, Any] | None) -> dict[str, Any]:
     """Measure the three sides in turn, and add the repeats to the record."""
     record = json.loads(out.read_text()) if out.exists() else {"job": asdict(job), "machine": machine(), "repeats": []}
     if record["job"] != asdict(job):
         sys.exit(f"{out} holds another job; choose another --out")
     if "best" not in record:
-        record["best"], record["tried"] = best_setting(job)
+        record["best"], record["tried"] = (best, []) if best else best_setting(job)
         out.write_text(json.dumps(record, indent=1) + "\n")
     for _ in range(repeats):
         now = replace(job, seed=len(record["repeats"]))
@@ -116,14 +116,17 @@ def main() -> None:
         default = getattr(Job(), each.name)
         reading.add_argument(f"--{each.name}", type=kinds.get(each.name, type(default)), default=default)
     reading.add_argument("--repeats", type=int, default=3)
+    reading.add_argument(
+        "--best", type=json.loads, help="Trainer's setting as JSON, instead of looking for the fastest."
+    )
     reading.add_argument("--grow", choices=sorted(GROW))
     reading.add_argument("--out", type=Path)
     asked = vars(reading.parse_args())
-    repeats, axis, out = asked.pop("repeats"), asked.pop("grow"), asked.pop("out")
+    repeats, axis, out, best = (asked.pop(name) for name in ("repeats", "grow", "out", "best"))
     job = Job(**asked)
     place = out or HERE / "records" / f"{'grow-' + axis + '-' if axis else ''}{job.backbone}-{job.kind}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
-    print(growth(grow(axis, job, place)) if axis else comparison([compare(job, repeats, place)]))
+    print(growth(grow(axis, job, place)) if axis else comparison([compare(job, repeats, place, best)]))
 
 
 if __name__ == "__main__":

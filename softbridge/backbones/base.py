@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from softbridge.backbones.entrances import keys_and_values, states_below
+from softbridge.backbones.heads import ordinary_tokens
 from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
 from softbridge.batch import Batch, Rows, pad
@@ -88,6 +89,7 @@ class Backbone(ABC):
     takes: ClassVar[frozenset[str]] = INPUT
     shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     chosen: str = "as the recipe says"
+    moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
     hub_id: str = ""
     revision: str = ""
 
@@ -147,6 +149,21 @@ class Backbone(ABC):
     @abstractmethod
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
+
+    def asked(
+        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the vocabulary's scores at every token that the rows are asked for, the tokens, and their rows.
+
+        Arguments:
+            batch: B rows.
+            told: what each is asked for, in the form of this kind of backbone.
+            prompt: what enters, for each row; or None.
+
+        Returns:
+            `[A, V]`, `[A]` and `[A]`, row after row.
+        """
+        raise BackboneError(f"{self.kind} backbones say no words", "a model with a head over words", "ask for labels")
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row with the prompt in it, and return the new tokens' ids.
@@ -271,6 +288,11 @@ class Backbone(ABC):
         return digest.hexdigest()
 
     @cached_property
+    def special(self) -> frozenset[int]:
+        """Return the ids that stand for no text."""
+        return frozenset(self.tokenizer.all_special_ids)
+
+    @cached_property
     def tokenizer_hash(self) -> str:
         """Return the sha256 over the vocabulary, in the order of the ids."""
         words = sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1])
@@ -323,14 +345,3 @@ def altered(states: torch.Tensor, mask: torch.Tensor, prompt: Injection) -> torc
         inner = torch.relu(states.float() @ prompt.down.mT + prompt.down_bias.unsqueeze(1))
         changed = changed + inner @ prompt.up.mT + prompt.up_bias.unsqueeze(1)
     return changed.to(states.dtype)
-
-
-def ordinary_tokens(tokenizer: Any) -> list[int]:
-    """Return the ids of tokens that are words or begin one, in the order of their ids.
-
-    Subword vocabularies give small ids to common pieces, so the order stands for frequency.
-    """
-    special = set(tokenizer.all_special_ids)
-    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    words = [i for piece, i in pieces if i not in special and piece.lstrip("Ġ▁").isalpha() and len(piece) > 1]
-    return words or [i for _, i in pieces if i not in special]

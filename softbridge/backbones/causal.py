@@ -73,6 +73,15 @@ class CausalBackbone(Backbone):
         taken = torch.log_softmax(logits, dim=-1).gather(1, told.reshape(-1, 1))
         return taken.view(len(batch), -1).sum(1)
 
+    def asked(
+        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the scores of each token of the text but the first, after those before it; `told` is not read."""
+        states = self.hidden(batch.input_ids, batch.mask, self.settled(batch, prompt))
+        after = (batch.mask[:, :-1] * batch.mask[:, 1:]).bool()  # a token that another one follows
+        said = self.model.get_output_embeddings()(states[:, -batch.mask.shape[1] : -1][after])
+        return said, batch.input_ids[:, 1:][after], after.nonzero()[:, 0]
+
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states of the joined rows, `[B, P + T, H]`, or `[B, T, H]` without the prompt's."""
         states, group = self.read(input_ids, mask, prompt), GROUP_PLACES.get(self.device.type)

@@ -125,3 +125,14 @@ def classify(vectors: torch.Tensor, prompt: Injection | None, classes: int) -> t
             "use the prompt on the classes and the backbone that it was trained with",
         )
     return torch.einsum("bch,bh->bc", prompt.head.float(), vectors.float()) + prompt.head_bias.float()
+
+
+def ordinary_tokens(tokenizer: Any) -> list[int]:
+    """Return the ids of tokens that are words or begin one, in the order of their ids.
+
+    Subword vocabularies give small ids to common pieces, so the order stands for frequency.
+    """
+    special = set(tokenizer.all_special_ids)
+    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = [i for piece, i in pieces if i not in special and piece.lstrip("Ġ▁").isalpha() and len(piece) > 1]
+    return words or [i for _, i in pieces if i not in special]

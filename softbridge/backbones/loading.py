@@ -18,7 +18,7 @@ from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
 from softbridge.backbones.table import BACKBONES, kind_of, unfit
 from softbridge.catalogue import look_up
-from softbridge.errors import BackboneError
+from softbridge.errors import BackboneError, nearest
 
 
 def load(
@@ -27,6 +27,7 @@ def load(
     probes: Path | None = None,
     hub_id: str = "",
     revision: str = "",
+    scratch: Mapping[str, Any] | None = None,
 ) -> Backbone:
     """Load the backbone that a spec names.
 
@@ -36,6 +37,7 @@ def load(
         probes: the folder that remembers what was measured on this device.
         hub_id: the hub id that the files stand for, for records and cards.
         revision: their hub revision.
+        scratch: what the configuration is to have otherwise, with weights that are drawn; None loads the files' own.
 
     Returns:
         A frozen backbone on its device.
@@ -52,10 +54,7 @@ def load(
         joined = look_up(BACKBONES, kind, "backbone")
         with quiet(), torch.random.fork_rng():
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
-            model, found = getattr(transformers, joined.loader).from_pretrained(
-                source, revision=spec.revision, output_loading_info=True, **large.loading(spec)
-            )
-        refuse_drawn(found["missing_keys"], kind)
+            model = own(joined, source, spec) if scratch is None else drawn(joined, config, scratch)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise missing(spec.name, source, error) from error
     reason = arrange(model.requires_grad_(False).eval(), spec, probes)
@@ -79,6 +78,28 @@ def arrange(model: Any, spec: BackboneSpec, probes: Path | None) -> str:
         prepare(model, choice)
         reason = choice.reason
     return reason
+
+
+def own(joined: type[Backbone], source: str, spec: BackboneSpec) -> Any:
+    """Return a model with the weights of its files, all of which are there."""
+    model, found = getattr(transformers, joined.loader).from_pretrained(
+        source, revision=spec.revision, output_loading_info=True, **large.loading(spec)
+    )
+    refuse_drawn(found["missing_keys"], joined.kind)
+    return model
+
+
+def drawn(joined: type[Backbone], config: Any, values: Mapping[str, Any]) -> Any:
+    """Return a new model, whose configuration has other values.
+
+    Raises:
+        ValueError: when it knows one of them not.
+    """
+    for name, value in values.items():
+        if not hasattr(config, name):
+            raise ValueError(f"its configuration has no {name}{nearest(name, config.to_dict())}")
+        setattr(config, name, value)
+    return getattr(transformers, joined.loader).from_config(config, dtype=torch.float32)
 
 
 @contextmanager

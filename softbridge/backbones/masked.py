@@ -16,7 +16,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from softbridge.backbones.base import BackboneSpec
 from softbridge.backbones.heads import answers, before_head, likelihood, logits
 from softbridge.backbones.sentence import SentenceBackbone
-from softbridge.batch import MASK, Batch
+from softbridge.batch import MASK, Batch, Rows, pad
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection
 
@@ -101,6 +101,17 @@ class MaskedBackbone(SentenceBackbone):
         index = slot.unsqueeze(1) + torch.arange(count, device=slot.device)
         states = hidden.gather(1, index.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
         return before_head(self.top, inputs_embeds=states)
+
+    def asked(
+        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the scores of what a row is asked for; `told` has as many ids as the row, -1 where it asks nothing."""
+        hidden, text = self.hidden(batch, self.settled(batch, prompt))
+        there = batch.mask.bool()
+        every = pad(Rows(told, [0] * len(told)), -1, self.side).input_ids.to(self.device)[there]
+        wanted = every >= 0
+        states = before_head(self.top, inputs_embeds=hidden[text.bool()][wanted].unsqueeze(0))[0]
+        return logits(self.model, states), every[wanted], there.nonzero()[:, 0][wanted]
 
     def widen(self, batch: Batch, count: int) -> tuple[Batch, torch.Tensor]:
         """Return the batch with `count` masks where one stands, and `[B]` the place of the first."""

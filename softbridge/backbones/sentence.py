@@ -31,13 +31,14 @@ class SentenceBackbone(Backbone):
     loader: ClassVar[str] = "AutoModel"
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
     labels: torch.Tensor
+    described: Batch
 
     def bind(self, words: Sequence[str]) -> None:
         """Embed the classes' descriptions once, without a prompt."""
         self.words = tuple(words)
-        rows = Rows(self.tokenise(words), [0] * len(words))
+        self.described = self.batch(Rows(self.tokenise(words), [0] * len(words)))
         with torch.inference_mode():
-            self.labels = self.encode(self.batch(rows), None)
+            self.labels = self.encode(self.described, None)
         self.labels = self.labels.clone()  # out of inference mode, so that autograd may save it
 
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
@@ -55,7 +56,8 @@ class SentenceBackbone(Backbone):
     def scores(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return the cosines to the classes' descriptions over the temperature, `[B, C]`."""
         self.require_words()
-        return self.encode(batch, prompt) @ self.labels.T / self.spec.temperature
+        labels = self.encode(self.described, None) if self.moving else self.labels
+        return self.encode(batch, prompt) @ labels.T / self.spec.temperature
 
     def encode(self, batch: Batch, prompt: Injection | None) -> torch.Tensor:
         """Return unit embeddings `[B, H]` in float32."""

@@ -7,6 +7,8 @@ padded on the right: the prompt's places, counted (BART) or relative (T5), are t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import count, takewhile
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from softbridge.backbones.base import Backbone
 from softbridge.backbones.heads import answers, before_head, likelihood, logits
 from softbridge.backbones.mixing import refuse_mixing
-from softbridge.batch import Batch
+from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, shared
 
@@ -38,6 +40,11 @@ class Seq2SeqBackbone(Backbone):
         """Tokenise the label words once."""
         self.words = tuple(words)
         self.answers = answers(words, self.word_ids)
+        self.opening = [self.start, *self.special_before(words[0], self.answers[0])]
+
+    @cached_property
+    def start(self) -> int:
+        """Return the token that the decoder starts with."""
         start = self.model.generation_config.decoder_start_token_id
         start = self.model.config.decoder_start_token_id if start is None else start
         if start is None:
@@ -46,7 +53,21 @@ class Seq2SeqBackbone(Backbone):
                 "decoder_start_token_id in its config.json or generation_config.json",
                 "add it to the model's files",
             )
-        self.opening = [start, *self.special_before(words[0], self.answers[0])]
+        return start
+
+    @cached_property
+    def sentinels(self) -> list[int]:
+        """Return the tokens that stand for what was taken out of a text: T5's in their order, or the mask alone."""
+        known = self.tokenizer.get_vocab()
+        names = list(takewhile(known.__contains__, (f"<extra_id_{i}>" for i in count())))
+        found = [known[name] for name in names] or [self.tokenizer.mask_token_id]
+        if found == [None]:
+            raise BackboneError(
+                f"the tokenizer of '{self.spec.name}' has no token that stands for what was taken out of a text",
+                "T5's <extra_id_0>, ..., or a mask token",
+                "choose another backbone",
+            )
+        return found
 
     def special_before(self, word: str, told: Sequence[int]) -> list[int]:
         """Return the special tokens that stand before a target."""
@@ -81,6 +102,18 @@ class Seq2SeqBackbone(Backbone):
             each.append(likelihood(self.model, read, told))
         return torch.stack(each, dim=1)
 
+    def asked(
+        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the scores of the decoder's tokens `told`, each after those before it."""
+        states, mask = self.encode(batch, self.settled(batch, prompt))
+        answer = pad(Rows(told, [0] * len(told)), self.pad_id, "right").to(self.device)
+        before = answer.input_ids.roll(1, 1)
+        before[:, 0] = self.start
+        read = self.decode(states, mask, before)
+        there = answer.mask.bool()
+        return logits(self.model, read[there]), answer.input_ids[there], there.nonzero()[:, 0]
+
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Answer each row; the prompt is read by the encoder, once."""
         refuse_mixing(prompt)
@@ -94,13 +127,13 @@ class Seq2SeqBackbone(Backbone):
         inputs = self.join(batch, prompt)
         return self.model.get_encoder()(**inputs).last_hidden_state, inputs["attention_mask"]
 
-    def decode(self, states: torch.Tensor, mask: torch.Tensor, told: Sequence[int]) -> torch.Tensor:
-        """Return what the head reads `[B, L, H]` after each of the tokens that the decoder was told."""
+    def decode(self, states: torch.Tensor, mask: torch.Tensor, told: Sequence[int] | torch.Tensor) -> torch.Tensor:
+        """Return what the head reads `[B, L, H]` after each token that the decoder was told, `[L]` or `[B, L]`."""
         return before_head(
             self.model,
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=mask,
-            decoder_input_ids=torch.tensor(told, device=mask.device).expand(len(mask), -1),
+            decoder_input_ids=torch.as_tensor(told, device=mask.device).expand(len(mask), -1),
             use_cache=False,
         )
 

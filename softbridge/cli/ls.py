@@ -22,7 +22,7 @@ def command(
         str | None,
         typer.Argument(
             metavar="WHAT",
-            help="recipes, bridges, prompts, backbones, similarities, assets, metrics or gallery; all when left out.",
+            help="recipes, bridges, prompts, backbones, objectives, similarities, assets, metrics, gallery; or all.",
         ),
     ] = None,
 ) -> None:
@@ -64,6 +64,13 @@ def backbones() -> Rows:
     from softbridge.backbones.table import BACKBONES
 
     return ((name, summary(cls)) for name, cls in BACKBONES.items())
+
+
+def objectives() -> Rows:
+    """Yield what a text without labels can be asked for."""
+    from softbridge.engine.objectives import OBJECTIVES
+
+    return methods(OBJECTIVES)
 
 
 def similarities() -> Rows:
@@ -116,6 +123,7 @@ LISTS: dict[str, tuple[tuple[str, ...], Callable[[], Rows]]] = {
     "bridges": (METHOD, bridges),
     "prompts": (METHOD, prompts),
     "backbones": (("kind", "how it scores"), backbones),
+    "objectives": (METHOD, objectives),
     "assets": (("name", "kind", "state", "download", "licence", "what it is"), assets),
     "similarities": (("name", "compares", "what it measures"), similarities),
     "metrics": (("name", "what it measures"), metrics),

@@ -8,9 +8,8 @@ import torch
 
 from softbridge.backbones.base import Backbone
 from softbridge.engine.plan import Plan
-from softbridge.engine.step import Work
+from softbridge.engine.step import Work, row_losses
 from softbridge.errors import StudyError
-from softbridge.losses.supervised import cross_entropy
 from softbridge.prompts.bank import Bank
 
 SHOWN = 3  # rows that a message names
@@ -19,15 +18,11 @@ SHOWN = 3  # rows that a message names
 def culprits(backbone: Backbone, bank: Bank, work: Work, members: Collection[int]) -> list[str]:
     """Name the rows of some members whose loss alone is not finite; the backbone is bound to the rows' classes."""
     found = []
-    for place in (i for i, owner in enumerate(work.owner) if owner in members):
-        member = work.owner[place]
-        rows, owner = backbone.batch(work.rows.take([place])), torch.tensor([member], device=backbone.device)
-        term = work.terms.get(member)
+    for place in (i for i in work.counted if work.owner[i] in members):
+        owner = torch.tensor([work.owner[place]], device=backbone.device)
         with torch.no_grad():
-            prompts = bank(owner)
-            scores = backbone.score(rows, prompts)
-            loss = cross_entropy(scores, rows.labels) + (term(backbone, rows, prompts, scores) if term else 0.0)
-        if not torch.isfinite(loss).all():
+            loss, term = row_losses(backbone, work, [place], bank(owner), owner)
+        if not torch.isfinite(loss + term).all():
             found.append(f"{work.names[place]} {backbone.tokenizer.decode(work.rows.ids[place])[:60]!r}")
     return found
 

@@ -91,6 +91,7 @@ class Training:
         folder: where `checkpoint.pt` and `history.jsonl` go; None keeps nothing.
         watch: is told (step, rows so far, what to show) after each step.
         tell: is told (member, what was seen) at each look.
+        recast: turns a step's rows, with the step's number, into what they are asked for; None asks for their labels.
     """
 
     backbone: Backbone
@@ -101,6 +102,7 @@ class Training:
     folder: Path | None = None
     watch: Watch | None = None
     tell: Tell | None = None
+    recast: Callable[[Work, int], Work] | None = None
 
     step: int = 0
     rows_seen: int = 0
@@ -143,7 +145,8 @@ class Training:
         self.optimiser.zero_grad(set_to_none=True)
         plan, accelerator = self.plan, self.accelerator
         own = backward(self.backbone, self.bank, work, plan.batch, plan.accumulation, accelerator)
-        losses, added = share(self.bank, active, own, accelerator).tolist()
+        moved = sorted({work.owner[i] for i in work.counted})
+        losses, added = share(self.bank, moved, own, accelerator).tolist()
         for i, norm in zip(active, clip(self.bank, active, plan.clip), strict=True):
             if not math.isfinite(losses[i]) or not math.isfinite(norm):
                 self.leave_out(i, losses[i], norm, work)
@@ -164,7 +167,8 @@ class Training:
         ids = [self.members[i].rows.ids[row] for i, row in picked]
         labels = [self.members[i].rows.labels[row] for i, row in picked]
         terms = {i: term for i, term in self.terms.items() if i in active}
-        return Work(Rows(ids, labels), [i for i, _ in picked], terms, [str(row) for _, row in picked])
+        work = Work(Rows(ids, labels), [i for i, _ in picked], terms, [str(row) for _, row in picked])
+        return self.recast(work, self.step) if self.recast else work
 
     def leave_out(self, i: int, loss: float, norm: float, work: Work) -> None:
         """Stop a member whose loss or gradient is not finite before the step reaches its prompt.

@@ -2,14 +2,16 @@
 
     L = sum over members of ( 1/batch * sum over the member's rows of (-log p(y | x, prompt) + the member's term) )
 
+In pretraining y is the text's own, by an objective; rows without a label count 0, and in N or not.
+
 The sum keeps a member's gradient what it would be alone; so does clipping each member by its own norm.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -17,9 +19,10 @@ from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Batch, Rows, cut
+from softbridge.engine.objectives import Objective
 from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
-from softbridge.losses.supervised import cross_entropy
+from softbridge.losses.supervised import UNLABELLED, cross_entropy
 from softbridge.prompts.bank import Bank
 
 
@@ -45,12 +48,25 @@ class Work:
         owner: each row's member index.
         terms: the members whose loss has a term of its own, by index.
         names: what each row is called where it is to be named.
+        objective: what the rows are asked for; None asks for their labels, and passes over rows that have none.
+        divisors: what a member's sum is divided by, where that is not the batch.
     """
 
     rows: Rows
     owner: Sequence[int]
     terms: Mapping[int, Term]
-    names: Sequence[str]
+    names: Sequence[str] = ()
+    objective: Objective | None = None
+    divisors: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def counted(self) -> list[int]:
+        """Return the rows that have a loss."""
+        return [i for i, y in enumerate(self.rows.labels) if self.objective or y != UNLABELLED]
+
+    def length(self, row: int) -> int:
+        """Return how many tokens of a row go through the model."""
+        return len(self.rows.ids[row]) + (len(self.rows.told[row]) if self.rows.told else 0)
 
 
 def backward(
@@ -67,26 +83,53 @@ def backward(
         accelerator: shares the rows among its processes.
 
     Returns:
-        losses `[2, N]` and, of them, the terms, of these rows, divided by `batch`.
+        losses `[2, N]` and, of them, the terms, of these rows, divided by `batch` or the member's own divisor.
     """
     losses = torch.zeros(2, len(bank), device=backbone.device)
-    length = bank[0].bake().slots
+    divisors = torch.tensor([work.divisors.get(i, batch) for i in range(len(bank))], device=backbone.device)
+    for chosen in passes(backbone, work, bank[0].bake().slots, accumulation, accelerator):
+        owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
+        each, added = row_losses(backbone, work, chosen, bank(owner), owner)
+        each, added = each / divisors[owner], added / batch
+        (each + added).sum().backward()
+        losses.index_add_(1, owner, torch.stack([(each + added).detach(), added.detach()]))
+    return losses
+
+
+def passes(
+    backbone: Backbone, work: Work, length: int, accumulation: int, accelerator: Accelerator
+) -> Iterable[list[int]]:
+    """Return the rows of each pass of this process.
+
+    Arguments:
+        backbone: the frozen backbone.
+        work: the step's rows.
+        length: how many places of the input a prompt takes.
+        accumulation: the least number of passes.
+        accelerator: shares the rows among its processes.
+    """
     index, count = accelerator.process_index, accelerator.num_processes
-    mine = list(range(len(work.owner)))[index::count]
-    lengths = [len(work.rows.ids[i]) + length for i in mine]
+    if work.objective and not work.objective.counts:  # rows that answer each other stay together
+        members = sorted(set(work.owner))
+        return [[i for i in work.counted if work.owner[i] == member] for member in members[index::count]]
+    mine = work.counted[index::count]
+    lengths = [work.length(i) + length for i in mine]
     positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
     together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
-    for group in cut(lengths, positions, together):
-        chosen = [mine[i] for i in group]
-        owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
-        rows = backbone.batch(work.rows.take(chosen))
-        prompts = bank(owner)
-        scores = backbone.score(rows, prompts)
-        added = own_terms(backbone, rows, prompts, scores, owner, work.terms) / batch
-        each = cross_entropy(scores, rows.labels) / batch + added
-        each.sum().backward()
-        losses.index_add_(1, owner, torch.stack([each.detach(), added.detach()]))
-    return losses
+    return [[mine[i] for i in group] for group in cut(lengths, positions, together)]
+
+
+def row_losses(
+    backbone: Backbone, work: Work, chosen: Sequence[int], prompts: Injection, owner: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the losses of some rows by their labels or the objective, `[B]`, and the terms beside, `[B]`."""
+    taken = work.rows.take(chosen)
+    if work.objective:
+        each = work.objective.losses(backbone, taken, prompts)
+        return each, torch.zeros_like(each)
+    rows = backbone.batch(taken)
+    scores = backbone.score(rows, prompts)
+    return cross_entropy(scores, rows.labels), own_terms(backbone, rows, prompts, scores, owner, work.terms)
 
 
 def own_terms(
@@ -108,7 +151,7 @@ def own_terms(
 
 def share(bank: Bank, active: Sequence[int], losses: torch.Tensor, accelerator: Accelerator) -> torch.Tensor:
     """Add the active members' gradients up over all processes, in one message, once a step; return the losses' sums."""
-    if accelerator.num_processes == 1:
+    if accelerator.num_processes == 1 or not active:
         return losses
     parameters = list({id(p): p for index in active for p in bank[index].parameters()}.values())
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])

@@ -93,3 +93,73 @@ FORMULAS: dict[str, Formula] = {
         reads="M counts the labelled rows; θ′ is the frozen backbone θ plus the prompt (or a tuned backbone).",
     ),
 }
+
+
+def _mean(total: str, index: str) -> str:
+    """Write `-1/total * sum over index`."""
+    return f"<mo>−</mo><mfrac><mn>1</mn>{total}</mfrac><munder><mo>∑</mo>{index}</munder>"
+
+
+def _log_p(what: str, given: str) -> str:
+    """Write `log p(what | P, given)`."""
+    inside = f"<mo>(</mo>{what}<mo>|</mo><mi>P</mi><mo>,</mo>{given}<mo>)</mo>"
+    return f"<mrow><mi>log</mi><mo>⁡</mo><mi>p</mi>{inside}</mrow>"
+
+
+def _token(letter: str, place: str = "<mi>t</mi>") -> str:
+    return f"<msub><mi>{letter}</mi>{place}</msub>"
+
+
+_L_N_IS = f"{_L_N}<mo>=</mo>"
+_BEFORE = "<mrow><mo>&lt;</mo><mi>t</mi></mrow>"
+_IN_M = "<mrow><mi>t</mi><mo>∈</mo><mi>M</mi></mrow>"
+_SIZE_M = "<mrow><mo>|</mo><mi>M</mi><mo>|</mo></mrow>"
+_WITHOUT = "<mi>x</mi><mo>∖</mo>"
+
+
+def _alike(of: str) -> str:
+    """Write `exp(cos(h_n, h'_of) / tau)`."""
+    other = f"<msubsup><mi>h</mi><mi>{of}</mi><mo>′</mo></msubsup>"
+    cosine = f"<mi>cos</mi><mo>(</mo>{_token('h', '<mi>n</mi>')}<mo>,</mo>{other}<mo>)</mo>"
+    return f"<mrow><mi>exp</mi><mo>(</mo>{cosine}<mo>/</mo><mi>τ</mi><mo>)</mo></mrow>"
+
+
+# L_n of each self-supervised objective, by its name.
+OBJECTIVES: dict[str, Formula] = {
+    "next_token": Formula(
+        name="the loss of a row, next token",
+        latex=r"L_n = -\frac{1}{T} \sum_{t} \log p(x_t \mid P, x_{<t})",
+        plain="Lₙ = −1/T · Σₜ log p(xₜ | P, x₍<t₎)",
+        mathml=_math(_L_N_IS, _mean("<mi>T</mi>", "<mi>t</mi>"), _log_p(_token("x"), _token("x", _BEFORE))),
+        reads="The mean over the T tokens of the row but its first; P is the prompt.",
+    ),
+    "masked_tokens": Formula(
+        name="the loss of a row, masked tokens",
+        latex=r"L_n = -\frac{1}{|M|} \sum_{t \in M} \log p(x_t \mid P, x \setminus M)",
+        plain="Lₙ = −1/|M| · Σₜ∈M log p(xₜ | P, x∖M)",
+        mathml=_math(_L_N_IS, _mean(_SIZE_M, _IN_M), _log_p(_token("x"), f"{_WITHOUT}<mi>M</mi>")),
+        reads="M are the tokens that are asked for: of ten, eight masked, one another token, one as it is.",
+    ),
+    "spans": Formula(
+        name="the loss of a row, spans",
+        latex=r"L_n = -\frac{1}{T} \sum_{t} \log p(s_t \mid P, x \setminus s, s_{<t})",
+        plain="Lₙ = −1/T · Σₜ log p(sₜ | P, x∖s, s₍<t₎)",
+        mathml=_math(
+            _L_N_IS,
+            _mean("<mi>T</mi>", "<mi>t</mi>"),
+            _log_p(_token("s"), f"{_WITHOUT}<mi>s</mi><mo>,</mo>{_token('s', _BEFORE)}"),
+        ),
+        reads="s are the T tokens that the decoder is asked for: what was taken out of x, with its sentinels.",
+    ),
+    "contrastive": Formula(
+        name="the loss of a row, contrastive",
+        latex=r"L_n = -\log \frac{\exp(\cos(h_n, h'_n)/\tau)}{\sum_{m} \exp(\cos(h_n, h'_m)/\tau)}",
+        plain="Lₙ = −log( exp(cos(hₙ, h′ₙ)/τ) / Σₘ exp(cos(hₙ, h′ₘ)/τ) )",
+        mathml=_math(
+            _L_N_IS,
+            "<mo>−</mo><mi>log</mi><mo>⁡</mo>",
+            f"<mfrac>{_alike('n')}<mrow><munder><mo>∑</mo><mi>m</mi></munder>{_alike('m')}</mrow></mfrac>",
+        ),
+        reads="h and h′ are what classes are read from, in two views with words left out; m runs over the step's rows.",
+    ),
+}

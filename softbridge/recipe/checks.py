@@ -11,6 +11,7 @@ from softbridge.domains.labels import check_labels
 from softbridge.domains.templates import Template
 from softbridge.errors import DataError, PromptError
 from softbridge.prompts.shelved import Shelved
+from softbridge.recipe import before
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
 from softbridge.recipe.pairs import at, check_pairs
@@ -31,6 +32,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
             if isinstance(domain, Domain):
                 check_domain((section, name), domain, document)
     check_pairs(parts, document)
+    before.check(parts, document)
     for arm in arms:
         check_models(arm, parts["source_backbone"] is not None, document)
         if arm.bridge.reads_sources and parts["source_backbone"] is None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from softbridge.assets.table import ASSETS
 from softbridge.domains.domain import Domain
 from softbridge.domains.terms import BERTOPIC, FIGHTIN_WORDS
+from softbridge.recipe import before
 from softbridge.recipe.schema import Recipe
 
 
@@ -31,6 +32,7 @@ def _cited(recipe: Recipe) -> Iterator[tuple[str, str]]:
     if recipe.design:
         yield "the design of the prompt's text", FIGHTIN_WORDS
         yield "the design of the prompt's text", BERTOPIC
+    yield from before.cited(recipe.pretrain, recipe.tune)
     for arm in recipe.arms.values():
         yield f"the bridge {arm.bridge.name}", arm.bridge.bibtex
     domains = [d for d in (*recipe.sources.values(), *recipe.targets.values()) if isinstance(d, Domain)]

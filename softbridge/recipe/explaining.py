@@ -5,6 +5,7 @@ from __future__ import annotations
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.shelved import Shelved
+from softbridge.recipe import before
 from softbridge.recipe.schema import Arm, Recipe, plain
 
 
@@ -26,6 +27,7 @@ def explain(recipe: Recipe) -> str:
         f"{kind} {recipe.backbone.name}, frozen; texts are cut to {recipe.backbone.max_length} tokens",
         f"prompt {recipe.prompt.name} of {recipe.prompt.length} tokens ({settings}); one member per seed: "
         + ", ".join(map(str, recipe.seeds)),
+        *before.explained(recipe.pretrain, recipe.tune, _plan),
         *_designed(recipe),
         *_read_sources(recipe),
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),

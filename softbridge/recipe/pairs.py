@@ -12,6 +12,7 @@ from softbridge.backbones.base import BackboneSpec
 from softbridge.backbones.table import BACKBONES, kind_of, refusal, unfit
 from softbridge.batch import MASK
 from softbridge.domains.domain import Domain
+from softbridge.engine.objectives import usual
 from softbridge.errors import BackboneError
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.schema import Recipe
@@ -53,6 +54,10 @@ def impossible(kind: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
     refused = refusal(kind, prompt.makes) if prompt else None
     if refused:
         yield ("prompt", "kind"), f"is {prompt.name}, which {refused[0]}", refused[1]
+    asked = parts["pretrain"].objective if parts["pretrain"] else None
+    if asked and kind not in asked.kinds:
+        seen = f"is {asked.name}, which {kind} backbones cannot be asked for: it is for {', '.join(asked.kinds)}"
+        yield ("pretrain", "objective"), seen, f"write {usual(kind).name}, or remove objective"
     for name, arm in parts["arms"].items():
         bare = arm and not arm.bridge.trains and not arm.bridge.reads_sources
         if bare and "head" in BACKBONES[kind].takes:

@@ -17,7 +17,7 @@ from softbridge.errors import RecipeError
 from softbridge.prompts.base import PromptKind, usual_plan
 from softbridge.prompts.shelved import Shelved
 from softbridge.prompts.table import PROMPTS
-from softbridge.recipe import checks, pairs, places
+from softbridge.recipe import before, checks, pairs, places
 from softbridge.recipe.document import Document, Steps, parse
 from softbridge.recipe.fields import built, complete, keys, meant, valid
 from softbridge.recipe.schema import Arm, Budget, Recipe, Training
@@ -44,6 +44,8 @@ class Keys:
     training: Section = field(default_factory=dict)
     source_backbone: Section = field(default_factory=dict)
     design: Section | None = None
+    pretrain: Section | None = None
+    tune: Section | None = None
     other_classes: bool = False
 
 
@@ -149,6 +151,8 @@ def typed(document: Document, folder: Path) -> Recipe:
         "training": training,
         "arms": arms,
         "design": sections.design(top.design, prompt),
+        "pretrain": before.pretrain(sections, top.pretrain, usual),
+        "tune": before.tune(sections, top.tune),
         "other_classes": top.other_classes,
     }
     checks.check(parts, document)

@@ -20,6 +20,7 @@ from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
 from softbridge.prompts.base import PromptKind
 from softbridge.prompts.shelved import Shelved
+from softbridge.recipe.preparing import Pretrain, Tune
 
 Budget = Literal["target", "combined"]
 
@@ -96,6 +97,8 @@ class Recipe:
         arms: the ways to the target by name.
         every_shots: the values of `shots` that the study is run with, where there are several.
         design: how the text is found that prompts start from, where `prompt` has `init: design`.
+        pretrain: what is trained on text before any source is learned, where something is.
+        tune: how the backbone is tuned on the sources before prompts are extracted, where it is.
         other_classes: whether targets may have classes that the sources do not, as from one task to another.
     """
 
@@ -112,6 +115,8 @@ class Recipe:
     source_backbone: BackboneSpec | None = None
     every_shots: tuple[int | None, ...] = ()
     design: Design | None = None
+    pretrain: Pretrain | None = None
+    tune: Tune | None = None
     other_classes: bool = False
 
     def by_shots(self) -> list[Recipe]:
@@ -127,6 +132,8 @@ class Recipe:
             **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
             **({"design": plain(self.design)} if self.design else {}),
+            **({"pretrain": self.pretrain.resolved(plain(self.pretrain.domain))} if self.pretrain else {}),
+            **({"tune": self.tune.resolved()} if self.tune else {}),
             **({"other_classes": True} if self.other_classes else {}),
             "sources": {name: plain(domain) for name, domain in self.sources.items()},
             "targets": {name: plain(domain) for name, domain in self.targets.items()},

@@ -36,9 +36,11 @@ class Record:
         budget: `source_steps`, `target_steps`, `batch`, `rows_seen`.
         chosen_by: the `split` and the `metric` that chose the best checkpoint.
         data: under `source`, each domain by name, and under `target`: `fingerprint`, `sizes`, `notes`.
-        losses: one object a stage and domain: `stage`, `name`, `term`, `domain`, `M`, `steps`, `first`, `last`.
+        losses: one object a stage and domain: `stage`, `name`, `term`, `domain`, `M` (of L_pre its N), `normalise`,
+            `steps`, `first`, `last`, `values` by epoch, `share` of the stage's whole loss; `labelled` rows and the
+            `perplexity` of held-out text before and after, where there are such.
         members: one object a seed: `seed`, `best`, `last`, `history`, `prompt`, `stopped`.
-        cost: `seconds`, `rows_per_second`, `peak_memory_mb`.
+        cost: `seconds`, `rows_per_second`, `peak_memory_mb`; and `stages`, what each took that the result rests on.
         provenance: versions, commit, platform, device, threads, `nondeterministic` operations.
         schema: the version of this layout.
     """

@@ -10,7 +10,13 @@ from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, number, plu
 from softbridge.reports.statistics import bootstrap, spread
 from softbridge.reports.studies import METRICS, Study
 
-STAGES = {"pretrain": "pretraining", "extract": "source", "joint": "sources together", "adapt": "target"}
+STAGES = {
+    "pretrain": "pretraining",
+    "tune": "tuning",
+    "extract": "source",
+    "joint": "sources together",
+    "adapt": "target",
+}
 
 
 def differences(study: Study, metric: str = "accuracy") -> Grid | None:
@@ -135,13 +141,13 @@ def losses(study: Study, name: str) -> Grid | None:
         study: the study.
         name: `"L_pre"` or `"L_fine"`.
     """
+    keys = ("stage", "domain", "term", "M", "labelled", "normalise", "steps", "share", "first", "last")
     found: dict[tuple[Any, ...], list[str]] = {}
     for record in by_target(study):
         for loss in record.losses:
             if str(loss.get("name")).split("/")[0] == name:
-                arms = found.setdefault(
-                    tuple(loss.get(key) for key in ("stage", "domain", "term", "M", "steps", "first", "last")), []
-                )
+                told = (*(loss.get(key) for key in keys), tuple(loss.get("perplexity") or ()))
+                arms = found.setdefault(told, [])
                 arms += [record.arm] if record.arm not in arms else []
     ordered = sorted(found.items(), key=lambda item: item[0][0] == "adapt")
     rows: list[Line] = [
@@ -150,15 +156,25 @@ def losses(study: Study, name: str) -> Grid | None:
             str(domain),
             Cell(", ".join(arms)),
             str(term).replace("_", " "),
-            span([rows_averaged]),
+            Cell(span([count]), detail=f"{span([labelled])} labelled" if labelled else ""),
+            "labelled rows" if name == "L_fine" or normalise == "labelled" else "all rows",
             span([steps]),
+            NOTHING if share is None else f"{100 * share:.1f} %",
             f"{number(first)} → {number(last)}",
+            " → ".join(number(value, 2) for value in perplexity) or NOTHING,
         ]
-        for (stage, domain, term, rows_averaged, steps, first, last), arms in ordered
+        for (stage, domain, term, count, labelled, normalise, steps, share, first, last, perplexity), arms in ordered
     ]
     letter = "N" if name == "L_pre" else "M"
-    head = ["stage", "domain", "arm", "term", letter, "steps", "first → last"]
-    note = "Training loss, mean over seeds; a source stage that several arms share is listed once, with their names."
+    head = ["stage", "domain", "arm", "term", letter, f"{letter} counts", "steps", "of the whole", "first → last"]
+    note = (
+        "Training loss, mean over seeds; a source stage that several arms share is listed once, with their names. "
+        "Of the whole: what part of the stage's last loss the term is."
+    )
+    if any(row[-1] != NOTHING for row in rows):
+        head, note = [*head, "perplexity"], f"{note} Perplexity: of held-out text, before and at the chosen step."
+    else:
+        rows = [row[:-1] for row in rows]
     return grid(f"Measured values of {name}", head, rows, words=4, note=note) if rows else None
 
 

@@ -14,10 +14,10 @@ import jinja2
 from markupsafe import Markup
 
 import softbridge
-from softbridge.losses.formulas import FORMULAS
+from softbridge.losses.formulas import FORMULAS, OBJECTIVES
 from softbridge.records import Record
 from softbridge.records.likeness import Likeness
-from softbridge.reports import details, figures, heatmap, likened, plots, shots, tables
+from softbridge.reports import details, figures, heatmap, likened, plots, shots, stages, tables
 from softbridge.reports.across import ranking
 from softbridge.reports.drawing import Drawing
 from softbridge.reports.findings import findings, how_chosen, seeds_of
@@ -88,6 +88,7 @@ def part(study: Study, studies: Sequence[Study] = (), likenesses: Sequence[Liken
         "bars": drawings(study, partial(plots.gain_bars, study)),
         "curves": {name: drawings(study, partial(curve, study, name)) for name in plots.QUANTITIES},
         "losses": [loss(study, name, title) for name, title in LOSSES.items()],
+        "stages": stages.diagram(study),
         "grids": {
             name: getattr(details, name)(study)
             for name in ("differences", "checkpoints", "metrics", "budget", "data", "seeds", "versions")
@@ -161,8 +162,11 @@ def loss(study: Study, name: str, title: str) -> dict[str, Any]:
     used = {str(entry.get("name")) for record in study.records for entry in record.losses}
     forms = [key for key in FORMULAS if key.split("/")[0] == name]
     chosen = [key for key in forms if key in used] or forms
-    shown = [(FORMULAS[key], Markup(FORMULAS[key].mathml)) for key in chosen]
-    return {"name": name, "title": title, "forms": shown, "measured": details.losses(study, name)}
+    terms = {str(entry.get("term")) for record in study.records for entry in record.losses}
+    rows = [OBJECTIVES[key] for key in OBJECTIVES if name == "L_pre" and key in terms]
+    shown = [(form, Markup(form.mathml)) for form in (*(FORMULAS[key] for key in chosen), *rows)]
+    tables = {"measured": details.losses(study, name), "epochs": stages.by_epoch(study, name)}
+    return {"name": name, "title": title, "forms": shown, **tables}
 
 
 def yaml(recipe: dict[str, Any]) -> str:

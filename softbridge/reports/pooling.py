@@ -42,7 +42,8 @@ def pooled(records: Sequence[Record]) -> Record:
         members=members,
         losses=mean_losses([loss for record in records for loss in record.losses]),
         data={**first.data, "source": kept},
-        cost={key: middle(record.cost.get(key) for record in records) for key in first.cost},
+        cost={key: middle(record.cost.get(key) for record in records) for key in first.cost if key != "stages"}
+        | {"stages": [stage for record in records for stage in record.cost.get("stages") or ()]},
     )
 
 

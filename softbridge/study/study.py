@@ -15,6 +15,7 @@ from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
 from softbridge.errors import BackboneError, StudyError
+from softbridge.injection import Injection
 from softbridge.prompts.base import PromptModule
 from softbridge.prompts.headed import headed
 from softbridge.recipe import Arm, Recipe
@@ -24,8 +25,9 @@ from softbridge.seeding import generator
 from softbridge.study import designing, processes
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
-from softbridge.study.materials import Materials
+from softbridge.study.materials import Materials, domain_facts
 from softbridge.study.parts import Part
+from softbridge.study.preparing import Preparing
 from softbridge.study.recording import Cell, record
 from softbridge.study.shelved import ShelvedDomain, ShelvedStage, stage_of
 from softbridge.study.shores import Shores
@@ -84,9 +86,11 @@ class Study:
         self.accelerator = processes.gather(recipe.backbone.device)
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
+        self.preparing = Preparing(self, self.drawn)
         self.designing = self.design_stage() if recipe.design else None
         if self.designing:
             self.common = {**self.common, "design": self.designing.digest}
+        self.preparing.pretrain()
         # Sources of another model are a study of their own in the same folder: the same recipe, on that model.
         there = (
             replace(recipe, backbone=recipe.source_backbone, source_backbone=None) if recipe.source_backbone else None
@@ -111,6 +115,7 @@ class Study:
 
     def design(self) -> None:
         """Find the text that each seed starts from, where the recipe asks for it."""
+        self.preparing.shape()
         if self.designing and not self.materials.texts:
             found = designing.carry_out(self.materials, self.designing, self.background, self.watcher)
             self.materials.texts = {int(seed): text for seed, text in found["texts"].items()}
@@ -124,6 +129,7 @@ class Study:
 
     def extract(self, source: str) -> dict[str, Any]:
         """Train a fresh prompt a seed on one source, and return the stage's result; saved prompts are there."""
+        self.prepared()
         domain, plan = self.materials.sources[source], self.recipe.training.source
         if isinstance(domain, ShelvedDomain):
             return self.extraction(source).result()
@@ -136,13 +142,13 @@ class Study:
 
     def fresh(self, domain: OpenDomain, seed: int) -> PromptModule:
         """Return a new prompt: the same for one seed in every arm and domain."""
-        return self.drawn(domain, self.materials.starts.get(seed, seed))
+        return self.drawn(domain, self.materials.starts.get(seed, seed), self.preparing.start(domain, seed))
 
-    def drawn(self, domain: OpenDomain, seed: int) -> PromptModule:
-        """Return the prompt that a seed begins with."""
+    def drawn(self, domain: OpenDomain, seed: int, start: Injection | None = None) -> PromptModule:
+        """Return the prompt that a seed begins with, or one that begins as `start` is."""
         self.design()
         space, draw = self.materials.space(domain), generator(seed, "init")
-        return headed(self.materials.kind(seed).build(space, draw), space, draw)
+        return headed(self.materials.kind(seed).build(space, draw, start), space, draw, start)
 
     def budget(self, target: str, arm: Arm) -> Plan:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
@@ -217,6 +223,7 @@ class Study:
     def run(self, part: Part | None = None) -> StudyResult:
         """Run what is not finished, of all or of one part, and return the records."""
         started = time.perf_counter()
+        self.prepared()
         extracted = {name: self.home.extract(name) for name in self.needed() if part is None or part.reads(name)}
         chosen = [(target, arm) for target, arm in self.cells() if part is None or part.holds(target, arm.name)]
         records = [self.carry(target, arm, extracted) for target, arm in chosen]
@@ -241,7 +248,8 @@ class Study:
         read = {
             name: extracted[name] for name in self.used(target, arm) if name in extracted and arm.bridge.reads_sources
         }
-        cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read)
+        before = [result for result in self.prepared() if result["trains"] != "prompt" or arm.bridge.name != "none"]
+        cell = Cell(target, arm, self.budget(target, arm), lesson, stage, adapted, tested, read, before)
         return record(self.materials, cell, self.out)
 
     def stay_frozen(self) -> None:
@@ -253,15 +261,14 @@ class Study:
                 "this is a defect of softbridge: please report it with the recipe",
             )
 
+    def prepared(self) -> list[dict[str, Any]]:
+        """Carry out what stands before the sources, and return what came of it."""
+        return self.preparing.carry_out(any(arm.bridge.name != "none" for _, arm in self.cells()))
+
     def needed(self) -> list[str]:
         """Return the sources that some arm reads."""
         readers = [(target, arm) for target, arm in self.cells() if arm.bridge.reads_sources]
         return [name for name in self.recipe.sources if any(name in self.used(*reader) for reader in readers)]
-
-
-def domain_facts(domain: OpenDomain) -> dict[str, Any]:
-    """Return what of a domain decides a stage's result."""
-    return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
 def run(
@@ -314,6 +321,8 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
     for study in (Study(one, out) for one in recipe.by_shots()):
         for designer in {id(s): s.designing for s in (study.home, study) if s.designing}.values():
             add(designer, None, 0, "candidates scored on validation rows")
+        for before in study.preparing.planned():
+            add(*before)
         for source in study.needed():
             stage = study.home.extraction(source)
             saved = isinstance(stage, ShelvedStage)

@@ -133,6 +133,23 @@ def test_prompts_that_share_parameters_come_to_what_one_process_does(tmp_path, r
     record_property("difference", gap)
 
 
+BEFORE = [
+    "pretrain={held_out: 8, training: {steps: 4, batch: 4, evaluate_every: 2}}",
+    "pretrain={form: semi-supervised, labelled: 4, training: {steps: 6, batch: 3, evaluate_every: 2}}",
+    "pretrain={trains: backbone, held_out: 8, training: {steps: 4, batch: 4, learning_rate: 0.001}}",
+    "tune={how: lora, sources: [books], training: {steps: 4, batch: 4, learning_rate: 0.01}}",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section", BEFORE)
+def test_two_processes_prepare_what_one_does(toy, tmp_path, section):
+    study.run(recipes.read(toy[0], [section]), tmp_path / "one")
+    done = launch("torchrun", "run", str(toy[0]), "--out", str(tmp_path / "two"), "--set", section)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-4
+
+
 def test_accumulation_over_several_passes_changes_nothing(toy, tmp_path):
     recipe, one = toy
     study.run(recipes.read(recipe, SEVERAL), tmp_path / "accumulated")

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from softbridge.losses.formulas import FORMULAS
+from softbridge.losses.formulas import FORMULAS, OBJECTIVES
 from softbridge.losses.semisupervised import mean
 from softbridge.losses.supervised import cross_entropy
 
@@ -24,7 +24,9 @@ CORE = {
     "mfrac",
     "msub",
     "msup",
+    "munder",
     "munderover",
+    "msubsup",
     "mtable",
     "mtr",
     "mtd",
@@ -80,12 +82,12 @@ def test_a_batch_without_labels_has_no_loss(normalise):
 # Formulas
 
 
-@pytest.mark.parametrize("formula", FORMULAS.values(), ids=FORMULAS)
+@pytest.mark.parametrize("formula", [*FORMULAS.values(), *OBJECTIVES.values()], ids=[*FORMULAS, *OBJECTIVES])
 def test_mathml_is_well_formed_and_of_the_core_elements(formula):
     root = ElementTree.fromstring(formula.mathml)
     assert root.tag == "math"
     assert {element.tag for element in root.iter()} <= CORE
-    arity = {"mfrac": 2, "msub": 2, "msup": 2, "munderover": 3}
+    arity = {"mfrac": 2, "msub": 2, "msup": 2, "munder": 2, "munderover": 3, "msubsup": 3}
     assert all(len(element) == arity[element.tag] for element in root.iter() if element.tag in arity)
 
 
@@ -97,6 +99,13 @@ def test_the_three_scripts_say_the_same(formula):
     assert ("labelled" in formula.latex.split("sum")[0]) == ("1/N_labelled" in formula.plain) == ("1Nlabelled" in drawn)
     assert ("cases" in formula.latex) == ("where it is not" in formula.plain) == ("where it is not" in drawn)
     assert formula.latex.count("{") == formula.latex.count("}")
+
+
+def test_every_objective_has_its_formula():
+    from softbridge.engine import objectives
+
+    assert list(OBJECTIVES) == list(objectives.OBJECTIVES)
+    assert all("∑" in f.mathml and "sum" in f.latex and "Σ" in f.plain for f in OBJECTIVES.values())
 
 
 def test_reports_can_read_formulas_without_torch():

@@ -5,6 +5,7 @@ is a pico model whose vocabulary holds the recipe's label words.
 """
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -218,6 +219,23 @@ def test_a_baseline_is_compared_with_records(world, tmp_path, capsys, monkeypatc
     assert f"{ours:.1f}" in told
     assert f"{ours - 97.0:+.1f}" in told
     assert "Vu et al." in told
+
+
+def test_a_published_number_finds_its_own_arm_target_and_metric():
+    def record(target, arm, **test):
+        members = [{"best": {"test": {name: value + seed / 100 for name, value in test.items()}}} for seed in (0, 1, 2)]
+        return SimpleNamespace(target=target, arm=arm, members=members)
+
+    def number(target, arm, metric):
+        return baselines.Published("spot", arm, target, metric, "50.0", "", "a paper", "read", "nothing")
+
+    records = [record("cb", "spot", accuracy=0.1), record("rte", "scratch", accuracy=0.2)]
+    records += [record("rte", "spot", accuracy=0.3, matthews=0.4)]
+    assert baselines.measured(records, number("rte", "spot", "accuracy")).mean == pytest.approx(31.0)
+    assert baselines.measured(records, number("rte", "spot", "matthews")).mean == pytest.approx(41.0)
+    assert baselines.measured(records, number("rte", "scratch (a rerun)", "accuracy")).mean == pytest.approx(21.0)
+    assert baselines.measured(records, number("cb", "spot", "matthews")) is None
+    assert baselines.measured(records, number("cb", "mpt", "accuracy")) is None
 
 
 def test_a_baseline_without_a_recipe_says_so(capsys):

@@ -329,6 +329,46 @@ def test_a_pretraining_stage_is_shown_with_its_n():
     assert text.count("<math") == 2, "the form that was used, and L_fine"
 
 
+def test_the_formula_of_an_objective_stands_with_its_values_by_epoch():
+    entry = {"stage": "pretrain", "name": "L_pre/self-supervised", "term": "next_token", "domain": "movies", "M": 900}
+    entry |= {"normalise": "all", "steps": 50, "first": 6.5, "last": 3.25, "share": 1.0, "perplexity": [700.5, 30.25]}
+    entry |= {"values": [[0.25 * i, 7.0 - i] for i in range(1, 4)]}
+    page = html.page([record(losses=[entry, *record().losses])])
+    tree = Tree()
+    tree.feed(page)
+    text = " ".join(" ".join(tree.words).split())
+    assert page.count("<math") == 3, "L_pre, its L_n, and L_fine"
+    for words in ("700.50 → 30.25", "100.0 %", "all rows", "epoch 0.75", "4.000", "The mean over the T tokens"):
+        assert words in text, words
+
+
+def test_the_part_of_a_term_is_told():
+    whole = {**record().losses[-1], "share": 1.0, "last": 0.5}
+    made = details.losses(
+        only([record(losses=[whole, {**whole, "term": "pull", "last": 0.125, "share": 0.25}])]), "L_fine"
+    )
+    assert [row[made.head.index("of the whole")].text for row in made.rows] == ["100.0 %", "25.0 %"]
+
+
+def test_the_diagram_counts_shared_stages_once():
+    from softbridge.reports.stages import diagram
+
+    shared = {"kind": "extract", "domain": "movies", "seconds": 30.5, "rows": 2400, "steps": 100}
+    own = {"kind": "adapt", "domain": "news", "seconds": 5.25, "rows": 576, "steps": 24}
+    first = {"kind": "pretrain", "domain": "movies", "seconds": 9.0, "rows": 800, "steps": 50}
+    runs = [[first, shared, own], [first, shared, {**own, "seconds": 6.0}], [{**own, "seconds": 4.0}]]
+    made = [record("news", arm) for arm in ("spot", "random", "scratch")]
+    records = [replace(r, cost={**r.cost, "stages": stages}) for r, stages in zip(made, runs, strict=True)]
+    columns = diagram(only(records))
+    assert [column.title for column in columns] == ["pretraining", "source", "target"]
+    assert {box.name for box in columns[2].boxes} == {"spot", "random", "scratch"}
+    assert [column.seconds for column in columns] == [9.0, 30.5, 15.25]
+    assert sum(box.part for column in columns for box in column.boxes) == pytest.approx(1)
+    page = html.page(records)
+    assert "30.5 s" in page
+    assert "2,400 rows" in page
+
+
 def test_nothing_from_a_record_is_markup():
     evil = {**record().recipe, "note": EVIL}
     bridge = {"name": "spot", "reference": EVIL, "bibtex": EVIL}
