@@ -123,7 +123,7 @@ def thinned(values: Sequence[Any]) -> list[Any]:
 
     Example:
         >>> thinned(list(range(20)))
-        [2, 4, 7, 9, 12, 14, 17, 19]
+        [1, 4, 6, 9, 11, 14, 16, 19]
     """
     if len(values) <= LOOKS:
         return list(values)

@@ -16,9 +16,8 @@ from softbridge.prompts import files
 from softbridge.prompts.initialisers import INITIALISERS
 from softbridge.prompts.soft import Soft
 from softbridge.recipe import read
-from softbridge.study import designing
+from softbridge.study import designing, plan
 from softbridge.study import run as run_study
-from softbridge.study.study import plan
 from tests import pico
 
 LABELS = {"negative": "negative", "positive": "positive"}

@@ -18,8 +18,8 @@ from softbridge.prompts.series import load_series
 from softbridge.prompts.soft import SoftPrompt
 from softbridge.recipe import read
 from softbridge.recipe.reading import resume
+from softbridge.study import plan
 from softbridge.study import run as run_study
-from softbridge.study.study import plan
 from softbridge.study.texts import asked, measured, normalised, unlabelled
 from tests import pico
 

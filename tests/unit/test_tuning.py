@@ -13,10 +13,10 @@ from softbridge.evaluation.evaluator import probabilities, scores
 from softbridge.prompts import files
 from softbridge.recipe import read
 from softbridge.recipe.reading import resume
+from softbridge.study import plan
 from softbridge.study import run as run_study
 from softbridge.study.materials import load_backbone
 from softbridge.study.predicting import predict
-from softbridge.study.study import plan
 from softbridge.study.tuning import Tuning
 from tests import pico
 
