@@ -47,6 +47,7 @@ def test_parts_come_to_what_the_whole_does(toy, tmp_path):
     assert [record.arm for record in result.records] == ["no prompt", "reuse", "scratch", "spot"]
 
 
+@pytest.mark.slow
 def test_several_shots_and_arms_of_each_source_are_parts_too(tmp_path):
     harness.make(tmp_path)
     file = tmp_path / "toy.yaml"

@@ -37,6 +37,7 @@ def on_a_terminal(command: list[str]) -> tuple[subprocess.Popen, int]:
     return process, other_end
 
 
+@pytest.mark.slow
 def test_a_run_outlives_its_terminal(tmp_path):
     recipe, out = harness.make(tmp_path), tmp_path / "out"
     study.run(recipes.read(recipe, LONGER), tmp_path / "whole")

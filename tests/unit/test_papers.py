@@ -167,7 +167,7 @@ def test_every_domain_of_a_paper_opens_with_the_hubs_columns(world, name):
             assert "{" not in opened.train["text"][0].replace("{mask}", ""), key
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ["spot", *(pytest.param(n, marks=pytest.mark.slow) for n in RECIPES if n != "spot")])
 def test_a_paper_runs_to_its_end(world, tmp_path, name):
     tree = world(name)
     asked = recipes.read(RECIPES[name])

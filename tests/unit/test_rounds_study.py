@@ -132,7 +132,7 @@ def test_the_arm_itself_is_the_stage_of_the_plain_arm_and_test_is_scored_for_wha
     assert made.adaptation("toys", toy.arms["greedy"]).stage.digest == plain[1]
 
 
-@pytest.mark.parametrize("after", [9, 14, 20, 26, 33, 38])
+@pytest.mark.parametrize("after", [20, *(pytest.param(n, marks=pytest.mark.slow) for n in (9, 14, 26, 33, 38))])
 def test_a_search_that_was_killed_ends_with_the_numbers_of_one_that_was_not(tmp_path, monkeypatch, after):
     toy = make(tmp_path)
     whole = study.run(toy, tmp_path / "whole").records

@@ -64,8 +64,18 @@ def trained(folder, kind):
 
 @pytest.mark.parametrize(
     ("kind", "sections"),
-    [(kind, FULL) for kind in ("sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier")]
-    + [(kind, LORA) for kind in ("sentence", "causal", "encoder_classifier")],
+    [
+        ("sentence", FULL),
+        ("causal", LORA),
+        *(
+            pytest.param(kind, how, marks=pytest.mark.slow)
+            for how, kinds in (
+                (FULL, ("causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier")),
+                (LORA, ("sentence", "encoder_classifier")),
+            )
+            for kind in kinds
+        ),
+    ],
 )
 def test_a_tuned_backbone_is_saved_whole_and_the_study_goes_on_with_it(tmp_path, kind, sections):
     recipe, out = make(tmp_path, sections, kind), tmp_path / "out"
@@ -144,7 +154,14 @@ def test_a_new_backbone_of_another_size_learns_from_scratch_and_is_tuned(tmp_pat
         run_study(wrong, tmp_path / "wrong")
 
 
-@pytest.mark.parametrize("sections", [FULL, LORA, TEXT], ids=["full", "lora", "text"])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        pytest.param(FULL, id="full", marks=pytest.mark.slow),
+        pytest.param(LORA, id="lora"),
+        pytest.param(TEXT, id="text", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("after", [1])
 def test_a_killed_tuning_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, sections, after):
     recipe = make(tmp_path, sections)
