@@ -12,6 +12,8 @@ import termios
 import time
 from pathlib import Path
 
+import pytest
+
 import softbridge
 from softbridge import recipe as recipes
 from softbridge import study
