@@ -90,7 +90,7 @@ class CausalBackbone(Backbone):
             length = prompt.slots if prompt else 0
             if not local(self.config, length + mask.shape[1]) and self.packs:
                 inputs = behind(states, mask, length) if once else join(states, mask, prompt)
-                return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, True, group)
+                return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, group)
         return self.padded(states, mask, prompt)
 
     def padded(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
@@ -100,7 +100,7 @@ class CausalBackbone(Backbone):
     @cached_property
     def packs(self) -> bool:
         """Say whether this model comes to the same states when its rows are packed; it is tried once."""
-        return agree(self.model.base_model, self.table, 0, True, self.padded)
+        return agree(self.model.base_model, self.table, self.padded)
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""

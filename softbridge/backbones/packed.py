@@ -1,16 +1,16 @@
-"""One pass over rows of unequal length, without padding, and with a causal prompt computed once.
+"""One pass of a causal model over rows of unequal length, without padding, and with a prompt computed once.
 
 All that a block does place by place (its matrix products, norms, activations) is done over one row of S places, in
 which the texts stand one after the other; only attention looks at texts, in groups of similar length. What stands
-behind a token never reaches it, so in a causal model a prompt's states are the same before every text: each of N
-prompts stands in the row once, and in each block the texts' queries meet its keys before their own:
+behind a token never reaches it, so a prompt's states are the same before every text: each of N prompts stands in the
+row once, and in each block the texts' queries meet its keys before their own:
 
     B (P + longest T) places  ->  sum of T + N P places
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +33,12 @@ class Group:
     Arguments:
         rows: `[R]` which of the B rows.
         places: T, the longest.
-        mask: `[R, 1, 1 or T, P + T]`, added to the scores; None hides nothing.
+        mask: `[R, 1, T, P + T]`, added to the scores.
     """
 
     rows: torch.Tensor
     places: int
-    mask: torch.Tensor | None
+    mask: torch.Tensor
 
 
 @dataclass
@@ -110,16 +110,16 @@ def saves(prompt: Injection | None, rows: int) -> bool:
 
 
 def packed_states(
-    body: Any, inputs: dict[str, Any], prompt: Injection | None, causal: bool, group_places: int | None = None
+    body: Any, inputs: dict[str, Any], prompt: Injection | None, group_places: int | None = None
 ) -> torch.Tensor:
     """Return the last block's states `[B, T, H]` of B rows; those of padding mean nothing.
 
     Arguments:
         body: the model without its head.
-        inputs: `inputs_embeds` `[B, T, H]`, `attention_mask` and `position_ids` `[B, T]`, and what else it takes.
-        prompt: the injection of B rows. A causal model's virtual tokens are not among the inputs, but stand before
-            them here, and `position_ids` leaves room for them; an encoder's are among the inputs.
-        causal: whether a place sees no later one; such rows are padded on the left.
+        inputs: `inputs_embeds` `[B, T, H]`, `attention_mask` and `position_ids` `[B, T]`, and what else it takes; rows
+            are padded on the left.
+        prompt: the injection of B rows. Virtual tokens that rows share are not among the inputs, but stand before them
+            here, and `position_ids` leaves room for them.
         group_places: places that attention looks at together.
 
     Raises:
@@ -127,7 +127,7 @@ def packed_states(
     """
     states, mask = inputs["inputs_embeds"], inputs["attention_mask"]
     rows, places, width = states.shape
-    entrance, index = arranged(mask, prompt, causal, group_places, states.dtype)
+    entrance, index = arranged(mask, prompt, group_places, states.dtype)
     row = states.reshape(-1, width).index_select(0, index)
     positions = inputs["position_ids"].expand(rows, -1).reshape(-1)[index]
     if entrance.prompts:
@@ -155,12 +155,12 @@ def packed_states(
 
 
 def arranged(
-    mask: torch.Tensor, prompt: Injection | None, causal: bool, group_places: int | None, dtype: torch.dtype
+    mask: torch.Tensor, prompt: Injection | None, group_places: int | None, dtype: torch.dtype
 ) -> tuple[Packed, torch.Tensor]:
     """Return how rows stand in one, and `[S]` where in `[B T]` each of its places comes from."""
     device, (rows, places) = mask.device, mask.shape
     entrance = Packed(prompt.keys, prompt.values) if prompt else Packed()
-    if causal and saves(prompt, rows):
+    if saves(prompt, rows):
         assert prompt is not None
         assert prompt.member is not None
         told, entrance.owner = prompt.member.unique(return_inverse=True)
@@ -171,9 +171,8 @@ def arranged(
     lengths, groups, sources = mask.sum(1).tolist(), [], []
     for group in cut(lengths, group_places) if group_places else [list(range(rows))]:
         mine, longest = torch.tensor(group, device=device), max(lengths[i] for i in group)
-        start = places - longest if causal else 0
-        source = mine.unsqueeze(1) * places + torch.arange(start, start + longest, device=device)
-        groups.append(Group(mine, longest, seen(mask.reshape(-1)[source].bool(), ahead, causal, dtype)))
+        source = mine.unsqueeze(1) * places + torch.arange(places - longest, places, device=device)
+        groups.append(Group(mine, longest, seen(mask.reshape(-1)[source].bool(), ahead, dtype)))
         sources.append(source.flatten())
     entrance.groups = groups
     return entrance, torch.cat(sources)
@@ -188,20 +187,15 @@ def virtual(prompt: Injection, entrance: Packed) -> torch.Tensor:
     return prompt.tokens[first.scatter_reduce(0, entrance.owner, every, "amin")]
 
 
-def seen(mask: torch.Tensor, ahead: int, causal: bool, dtype: torch.dtype) -> torch.Tensor | None:
-    """Return what texts' places see, behind P places that all may see; None where nothing is hidden.
+def seen(mask: torch.Tensor, ahead: int, dtype: torch.dtype) -> torch.Tensor:
+    """Return what texts' places see: earlier ones, and P places that all may see.
 
     Arguments:
         mask: `[R, T]` True where a token is.
         ahead: P.
-        causal: whether a place sees no later one.
         dtype: of the scores.
     """
     rows, places = mask.shape
-    if not causal:
-        if bool(mask.all()):
-            return None
-        return additive(torch.cat([mask.new_ones(rows, ahead), mask], 1).unsqueeze(1), dtype)
     earlier = mask.unsqueeze(1) & torch.ones(places, places, dtype=torch.bool, device=mask.device).tril()
     return additive(torch.cat([mask.new_ones(rows, places, ahead), earlier], 2), dtype)
 
@@ -219,34 +213,27 @@ def local(config: Any, places: int) -> bool:
     return any(size is not None and places > size // 2 for size in sizes)
 
 
-def agree(body: Any, table: torch.Tensor, first: int, causal: bool, joined: Any) -> bool:
+def agree(body: Any, table: torch.Tensor, padded: Callable[..., torch.Tensor]) -> bool:
     """Say whether a model comes to the same states both ways, by trying: three rows of unlike length, two prompts.
 
     Arguments:
         body: the model without its head.
         table: `[V, H]` its word embeddings.
-        first: a text's first position.
-        causal: whether a place sees no later one.
-        joined: (states, mask, prompt) to the last states of rows that are run padded, `[B, P + T, H]`.
+        padded: (states, mask, prompt) to the last states of rows that are run padded, `[B, P + T, H]`.
     """
     draw = torch.Generator().manual_seed(0)
     picked = torch.randint(len(table), (3 * 6 + 2 * 3,), generator=draw).to(table.device)
     states, tokens = table[picked[:18]].view(3, 6, -1), table[picked[18:]].view(2, 3, -1).float()
     mask = torch.ones(3, 6, dtype=torch.long, device=table.device)
-    mask[1, slice(0, 4) if causal else slice(2, None)] = 0
+    mask[1, :4] = 0
     member = torch.tensor([1, 1, 0], device=table.device)
-    prompt = Injection(tokens[member], member=member) if causal else None
-    order = mask.cumsum(1) - 1 if causal else torch.arange(6, device=table.device).expand(3, -1)
-    inputs = {
-        "inputs_embeds": states,
-        "attention_mask": mask,
-        "position_ids": order.clamp_min(0) + first + 3 * causal,
-        **({"use_cache": False} if causal else {}),
-    }
+    prompt = Injection(tokens[member], member=member)
+    order = (mask.cumsum(1) - 1).clamp_min(0) + 3
+    inputs = {"inputs_embeds": states, "attention_mask": mask, "position_ids": order, "use_cache": False}
     try:
         with torch.inference_mode():
-            once = packed_states(body, inputs, prompt, causal, 12)[mask.bool()].float()
-            each = joined(states, mask, prompt)[:, 3 * causal :][mask.bool()].float()
+            once = packed_states(body, inputs, prompt, 12)[mask.bool()].float()
+            each = padded(states, mask, prompt)[:, 3:][mask.bool()].float()
     except (BackboneError, RuntimeError, TypeError, ValueError, AttributeError):
         return False  # its attention is its own: rows are run padded
     return bool((once - each).norm() < SAME * each.norm())

@@ -15,7 +15,6 @@ import torch
 
 from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
-from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states
 from softbridge.batch import Batch, Rows
 from softbridge.injection import Injection
 
@@ -69,28 +68,7 @@ class SentenceBackbone(Backbone):
     def hidden(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last block's states `[B, P + T, H]`, and 1 where a token of the text (or [CLS]) stands."""
         inputs, pooled = self.join(batch, prompt)
-        group = GROUP_PLACES.get(self.device.type)
-        if group and pooled.numel() > group and not local(self.config, pooled.shape[1]) and self.packs:
-            return packed_states(self.model.base_model, self.embedded(inputs), prompt, False, group), pooled
         return last_states(self.model.base_model, inputs, prompt), pooled
-
-    def embedded(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Return a model's inputs with embeddings and positions, where it would find them itself."""
-        if "input_ids" not in inputs:
-            order = torch.arange(inputs["attention_mask"].shape[1], device=self.device) + self.first_position
-            return {"position_ids": order.unsqueeze(0), **inputs}
-        ids = inputs["input_ids"]
-        return self.embedded({"inputs_embeds": self.embed(ids), "attention_mask": inputs["attention_mask"]})
-
-    @cached_property
-    def packs(self) -> bool:
-        """Say whether this model comes to the same states when its rows are packed; it is tried once."""
-
-        def padded(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
-            inputs = self.embedded({"inputs_embeds": states, "attention_mask": mask})
-            return last_states(self.model.base_model, inputs, prompt)
-
-        return agree(self.model.base_model, self.table, self.first_position, False, padded)
 
     def join(self, batch: Batch, prompt: Injection | None) -> tuple[dict[str, Any], torch.Tensor]:
         """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""

@@ -13,9 +13,8 @@ from softbridge.batch import Rows, cut
 from softbridge.evaluation.metrics import METRICS, judge
 from softbridge.prompts.bank import Bank
 
-# Positions of one pass: memory bounds it. On a CPU its rows are packed, so that a large one pads no more than a small
-# one, and its matrix products are twice as fast as those of 448 positions.
-PASS_POSITIONS = {"cpu": 2048}
+# Positions of one pass: memory bounds it, and beyond this size a CPU gained nothing (benchmarks/speed/NOTES.md).
+PASS_POSITIONS = {"cpu": 1024}
 PASS_POSITIONS_GPU = 65536
 
 

@@ -165,12 +165,8 @@ def stand(materials: Materials, crossing: Crossing, rows: Rows) -> Trained:
 def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[str, Any]:
     """Return the stage's result as plain JSON."""
     members = [
-        {
-            "seed": seed,
-            "best_step": member.best_step,
-            "last_step": member.last_step,
-            "stopped": member.stopped,
-            "history": member.history,
+        came_to(seed, member)
+        | {
             "parents": list(crossing.parents),
             "note": crossing.note,
             "term": crossing.term.formula if crossing.term else None,
@@ -183,6 +179,17 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
         "domain": lesson.domain.name,
         "members": members,
         **({"joint": lesson.crossings[0].joint} if lesson.crossings[0].joint else {}),
+    }
+
+
+def came_to(seed: int, member: Trained) -> dict[str, Any]:
+    """Return what a seed's member came to, as plain JSON."""
+    return {
+        "seed": seed,
+        "best_step": member.best_step,
+        "last_step": member.last_step,
+        "stopped": member.stopped,
+        "history": member.history,
     }
 
 

@@ -22,7 +22,7 @@ from softbridge.recipe.preparing import Pretrain
 from softbridge.seeding import derive
 from softbridge.study.cards import make_card
 from softbridge.study.holding import holding
-from softbridge.study.learning import prompt_folder
+from softbridge.study.learning import came_to, prompt_folder
 from softbridge.study.materials import Materials
 from softbridge.study.stages import Stage
 from softbridge.study.texts import Reading, Task, facts_of, reading, task
@@ -120,14 +120,7 @@ def report(
 ) -> dict[str, Any]:
     """Return what a stage before the sources came to, as plain JSON."""
     members = [
-        {
-            "seed": seed,
-            "best_step": member.best_step,
-            "last_step": member.last_step,
-            "stopped": member.stopped,
-            "history": member.history,
-            "rows": len(rows),
-        }
+        came_to(seed, member) | {"rows": len(rows)}
         for seed, member, rows in zip(seeds, trained, course.rows, strict=True)
     ]
     return {

@@ -9,33 +9,16 @@ import time
 from pathlib import Path
 
 from softbridge.records.record import Record
-from tests import pico
+from tests import toy
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.faults.inside"])
 
-RECIPE = """
-name: toy
-seeds: [0, 1]
-backbone: {{name: {backbone}, max_length: 32, precision: float32, attention: sdpa}}
-prompt: {{length: 3}}
-domain:
-  labels: {{negative: negative, positive: positive}}
-sources:
-  films: {{data: films.csv}}
-  books: {{data: books.csv}}
-targets:
-  toys: {{data: toys.csv}}
-shots: 8
-validation_shots: 4
-training:
-  source: {{steps: 8, batch: 4, learning_rate: 0.05, evaluate_every: 2}}
-  target: {{steps: 4, batch: 4, learning_rate: 0.05, evaluate_every: 1}}
-arms:
-  no prompt: {{bridge: none}}
-  reuse: {{bridge: reuse, source: films}}
-  scratch: {{bridge: scratch}}
-  spot: {{bridge: spot}}
+ARMS = """\
+  no prompt: {bridge: none}
+  reuse: {bridge: reuse, source: films}
+  scratch: {bridge: scratch}
+  spot: {bridge: spot}
 """
 
 # What differs between two runs of one recipe on one machine: when, how long, how much memory, which commit.
@@ -43,12 +26,8 @@ PASSING = {"created", "cost", "provenance"}
 
 
 def make(folder: Path) -> Path:
-    """Make a pico backbone, three toy domains and a recipe, and return the recipe's file."""
-    for seed, name in enumerate(["films", "books", "toys"]):
-        pico.frame(seed=seed).to_csv(folder / f"{name}.csv")
-    recipe = folder / "toy.yaml"
-    recipe.write_text(RECIPE.format(backbone=pico.save_backbone(folder / "backbone")))
-    return recipe
+    """Make the toy study with checkpoints close together, and return the recipe's file."""
+    return toy.make(folder, ARMS, every=(2, 1))
 
 
 def start(recipe: Path, out: Path, prepared: str | None = None, value: int = 0, report: bool = False):

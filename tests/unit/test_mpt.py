@@ -20,6 +20,7 @@ from softbridge.prompts.decomposed import DecomposedPrompt, averaged, sharing
 from softbridge.prompts.headed import HeadedPrompt
 from softbridge.study.joint import JointTraining
 from tests import pico
+from tests.dying import dying
 from tests.unit.test_bridge_terms import batch, headed, prompts
 from tests.unit.test_bridges import draw, shore, tokens
 from tests.unit.test_study import make, numbers
@@ -217,20 +218,11 @@ def test_targets_and_arms_share_the_stage_and_the_record_tells_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_a_killed_stage_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypatch, after):
+def test_a_killed_stage_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, after):
     recipe = edited(tmp_path, {}, "  mpt: {bridge: mpt}\n")
     whole = study.run(recipe, tmp_path / "whole")
-    count, keep = iter(range(100)), JointTraining.keep
-
-    def die(self):
-        keep(self)
-        if next(count) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(JointTraining, "keep", die)
-        with pytest.raises(KeyboardInterrupt):
-            study.run(recipe, tmp_path / "killed")
+    with dying(JointTraining, after):
+        study.run(recipe, tmp_path / "killed")
     resumed = study.run(recipe, tmp_path / "killed")
     assert numbers(whole.records) == numbers(resumed.records)
     assert not (shared_stage(tmp_path / "killed") / "checkpoint.pt").exists()

@@ -22,6 +22,7 @@ from softbridge.study import plan
 from softbridge.study import run as run_study
 from softbridge.study.texts import asked, measured, normalised, unlabelled
 from tests import pico
+from tests.dying import dying
 
 ASKS = {
     "sentence": Contrastive(),
@@ -268,20 +269,11 @@ def opened(recipe, name):
 
 @pytest.mark.parametrize("pretrain", [SELF, SEMI], ids=["self", "semi"])
 @pytest.mark.parametrize("after", [0, 2])
-def test_a_killed_pretraining_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, pretrain, after):
+def test_a_killed_pretraining_ends_as_an_uninterrupted_one(tmp_path, pretrain, after):
     recipe = make(tmp_path, pretrain)
     run_study(recipe, tmp_path / "whole")
-    keep, count = Training.keep, iter(range(100))
-
-    def die(self):
-        keep(self)
-        if next(count) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "keep", die)
-        with pytest.raises(KeyboardInterrupt):
-            run_study(recipe, tmp_path / "killed")
+    with dying(Training, after):
+        run_study(recipe, tmp_path / "killed")
     run_study(recipe, tmp_path / "killed")
     (folder, one), (other, two) = result(tmp_path / "whole"), result(tmp_path / "killed")
     assert [m["history"] for m in one["members"]] == [m["history"] for m in two["members"]]

@@ -23,28 +23,12 @@ from softbridge.study.learning import learn, prompt_folder
 from softbridge.study.rounds import stage_of
 from softbridge.study.rungs import learn_abreast
 from softbridge.study.study import Study
-from tests import pico
+from tests import toy as toys
+from tests.dying import dying
 
-RECIPE = """
-name: toy
-seeds: [0, 1, 2]
-backbone: {{name: {backbone}, max_length: 32, precision: float32, attention: sdpa}}
-prompt: {{length: 3}}
-domain:
-  labels: {{negative: negative, positive: positive}}
-sources:
-  films: {{data: films.csv}}
-  books: {{data: books.csv}}
-targets:
-  toys: {{data: toys.csv}}
-shots: 8
-validation_shots: 4
-training:
-  source: {{steps: 8, batch: 4, learning_rate: 0.05, evaluate_every: 4}}
-  target: {{steps: 4, batch: 4, learning_rate: 0.05, evaluate_every: 2}}
-arms:
-  scratch: {{bridge: scratch}}
-  spot: {{bridge: spot, source: films}}
+ARMS = """\
+  scratch: {bridge: scratch}
+  spot: {bridge: spot, source: films}
   greedy:
     bridge: spot
     source: films
@@ -52,11 +36,11 @@ arms:
       moves:
         rate:
         longer:
-        length: {{add: [2]}}
-        renew: {{shares: [0.3]}}
-        pseudo: {{confidences: [0.5], pool: 20}}
+        length: {add: [2]}
+        renew: {shares: [0.3]}
+        pseudo: {confidences: [0.5], pool: 20}
         mixture:
-      budget: {{rounds: 6}}
+      budget: {rounds: 6}
   halving:
     bridge: spot
     source: films
@@ -65,7 +49,7 @@ arms:
       candidates: 8
       eta: 2
       moves: [rate, longer, length, renew, pseudo, mixture]
-      budget: {{rounds: 1, rows: 2000}}
+      budget: {rounds: 1, rows: 2000}
 """
 
 
@@ -74,12 +58,8 @@ def toy(tmp_path):
     return make(tmp_path)
 
 
-def make(folder, text=RECIPE):
-    for seed, name in enumerate(["films", "books", "toys"]):
-        pico.frame(seed=seed).to_csv(folder / f"{name}.csv")
-    path = folder / "toy.yaml"
-    path.write_text(text.format(backbone=pico.save_backbone(folder / "backbone")))
-    return recipes.read(path)
+def make(folder, arms=ARMS):
+    return recipes.read(toys.make(folder, arms, seeds=[0, 1, 2]))
 
 
 def numbers(records):
@@ -133,20 +113,11 @@ def test_the_arm_itself_is_the_stage_of_the_plain_arm_and_test_is_scored_for_wha
 
 
 @pytest.mark.parametrize("after", [20, *(pytest.param(n, marks=pytest.mark.slow) for n in (9, 14, 26, 33, 38))])
-def test_a_search_that_was_killed_ends_with_the_numbers_of_one_that_was_not(tmp_path, monkeypatch, after):
+def test_a_search_that_was_killed_ends_with_the_numbers_of_one_that_was_not(tmp_path, after):
     toy = make(tmp_path)
     whole = study.run(toy, tmp_path / "whole").records
-    count, keep = iter(range(1000)), Training.keep
-
-    def die(self):
-        keep(self)
-        if next(count) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "keep", die)
-        with pytest.raises(KeyboardInterrupt):
-            study.run(toy, tmp_path / "killed")
+    with dying(Training, after):
+        study.run(toy, tmp_path / "killed")
     resumed = study.run(recipes.read(tmp_path / "killed" / "recipe.yaml"), tmp_path / "killed").records
     assert numbers(whole) == numbers(resumed)
 
@@ -300,9 +271,9 @@ def test_a_stage_that_stands_twice_in_a_rung_is_carried_out_once(attempts):
         ("eta: 2", "eta: 1", "rounds.eta  is 1; raise eta"),
         ("eta: 2", "etta: 2", "is no key here; write eta"),
         ("rows: 2000", "rows: 20", "rounds.budget.rows  is 20, and the arm's first training takes 48"),
-        ("length: {{add: [2]}}", "length: {{add: [0]}}", "moves.length.add  is 0; write add: [5]"),
+        ("length: {add: [2]}", "length: {add: [0]}", "moves.length.add  is 0; write add: [5]"),
         ("seeds: [0, 1, 2]", "seeds: [0]", "compare paired seeds, and there is 1"),
-        ("prompt: {{length: 3}}", "prompt: {{kind: prefix, length: 3}}", "has length, which works on virtual tokens"),
+        ("prompt: {length: 3}", "prompt: {kind: prefix, length: 3}", "has length, which works on virtual tokens"),
         (HALVING, HALVING.replace("spot", "proximal"),
          "has mixture, and the bridge proximal brings more than a start"),
         (HALVING, HALVING.replace("spot", "reuse"),
@@ -314,9 +285,12 @@ def test_a_stage_that_stands_twice_in_a_rung_is_carried_out_once(attempts):
     ],
 )  # fmt: skip
 def test_what_cannot_be_played_is_refused_when_the_recipe_is_read(tmp_path, old, new, told):
-    assert old in RECIPE
+    file = toys.make(tmp_path, ARMS, seeds=[0, 1, 2])
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
     with pytest.raises(RecipeError) as error:
-        make(tmp_path, RECIPE.replace(old, new))
+        recipes.read(file)
     assert told in str(error.value)
 
 
@@ -324,7 +298,7 @@ def test_optuna_is_refused_with_how_to_install_it_where_it_is_missing(tmp_path, 
     from softbridge.recipe import rounds
 
     monkeypatch.setattr(rounds, "find_spec", lambda name: None)
-    text = RECIPE.replace("policy: successive_halving", "policy: optuna").replace(
+    text = ARMS.replace("policy: successive_halving", "policy: optuna").replace(
         "      candidates: 8\n      eta: 2\n", ""
     )
     with pytest.raises(RecipeError, match=r"pip install 'softbridge\[optuna\]'"):
@@ -333,7 +307,7 @@ def test_optuna_is_refused_with_how_to_install_it_where_it_is_missing(tmp_path, 
 
 def test_optuna_runs_in_a_study(tmp_path):
     pytest.importorskip("optuna")
-    text = RECIPE.replace("policy: successive_halving", "policy: optuna").replace(
+    text = ARMS.replace("policy: successive_halving", "policy: optuna").replace(
         "      candidates: 8\n      eta: 2\n", ""
     )
     records = study.run(make(tmp_path, text.replace("rounds: 1, rows", "rounds: 4, rows")), tmp_path / "out").records

@@ -13,6 +13,7 @@ from softbridge.prompts import files
 from softbridge.records.store import read
 from softbridge.study.predicting import predict
 from tests import pico
+from tests.dying import dying
 
 RECIPE = """
 name: toy
@@ -90,21 +91,11 @@ def test_a_second_run_trains_nothing_and_says_the_same(toy, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("after", [1, 3, 6, 11, 17])
-def test_a_killed_study_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, monkeypatch, after):
+def test_a_killed_study_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, after):
     toy = make(tmp_path)
     whole = study.run(toy, tmp_path / "whole")
-    count = iter(range(1000))
-    keep = Training.keep
-
-    def die(self):
-        keep(self)
-        if next(count) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "keep", die)
-        with pytest.raises(KeyboardInterrupt):
-            study.run(toy, tmp_path / "killed")
+    with dying(Training, after):
+        study.run(toy, tmp_path / "killed")
     resumed = study.run(recipes.read(tmp_path / "killed" / "recipe.yaml"), tmp_path / "killed")
     assert numbers(whole.records) == numbers(resumed.records)
 

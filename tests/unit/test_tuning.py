@@ -19,6 +19,7 @@ from softbridge.study.materials import load_backbone
 from softbridge.study.predicting import predict
 from softbridge.study.tuning import Tuning
 from tests import pico
+from tests.dying import dying
 
 RECIPE = """
 name: shaped
@@ -163,20 +164,11 @@ def test_a_new_backbone_of_another_size_learns_from_scratch_and_is_tuned(tmp_pat
     ],
 )
 @pytest.mark.parametrize("after", [1])
-def test_a_killed_tuning_ends_as_an_uninterrupted_one(tmp_path, monkeypatch, sections, after):
+def test_a_killed_tuning_ends_as_an_uninterrupted_one(tmp_path, sections, after):
     recipe = make(tmp_path, sections)
     first = run_study(recipe, tmp_path / "whole").records
-    keep, count = Tuning.keep, iter(range(100))
-
-    def die(self):
-        keep(self)
-        if next(count) == after:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Tuning, "keep", die)
-        with pytest.raises(KeyboardInterrupt):
-            run_study(recipe, tmp_path / "killed")
+    with dying(Tuning, after):
+        run_study(recipe, tmp_path / "killed")
     second = run_study(recipe, tmp_path / "killed").records
     assert [json.dumps([r.members, r.losses]) for r in first] == [json.dumps([r.members, r.losses]) for r in second]
 
