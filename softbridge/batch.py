@@ -10,6 +10,8 @@ import torch
 # Where a text leaves a word open: a template writes it as a slot, a masked language model puts its mask there.
 MASK = "{mask}"
 
+STEP = 8  # places that rows are padded to a multiple of
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -65,22 +67,27 @@ class Batch:
         return Batch(self.input_ids[rows], self.mask[rows], self.labels[rows])
 
 
-def pad(rows: Rows, pad_id: int, side: str) -> Batch:
-    """Pad rows to their longest.
+def pad(rows: Rows, pad_id: int, side: str, most: int = 0) -> Batch:
+    """Pad rows to their longest, and up to the next multiple of 8.
+
+    A matrix library prepares a kernel for each shape that it meets, which on a CPU takes longer than the product; so
+    few shapes are better than the shortest ones.
 
     Arguments:
         rows: B rows.
         pad_id: the token id that fills up.
         side: `"left"` or `"right"`.
+        most: beyond it, nothing is added to the longest row.
 
     Returns:
-        A batch with T the longest row's length.
+        A batch with T the longest row's length, or a little more.
 
     Example:
-        >>> pad(Rows([[5, 6], [7]], [1, 0]), 0, "left").input_ids.tolist()
-        [[5, 6], [0, 7]]
+        >>> pad(Rows([[5, 6], [7]], [1, 0]), 0, "left", most=3).input_ids.tolist()
+        [[0, 5, 6], [0, 0, 7]]
     """
     longest = max(len(ids) for ids in rows.ids)
+    longest = max(longest, min(-(-longest // STEP) * STEP, most))
     input_ids = torch.full((len(rows), longest), pad_id, dtype=torch.long)
     mask = torch.zeros(len(rows), longest, dtype=torch.long)
     for i, ids in enumerate(rows.ids):

@@ -250,7 +250,7 @@ class Backbone(ABC):
 
     def batch(self, rows: Rows) -> Batch:
         """Pad rows on the backbone's side and move them to its device."""
-        return pad(rows, self.pad_id, self.side).to(self.device)
+        return pad(rows, self.pad_id, self.side, self.spec.max_length).to(self.device)
 
     def space(self) -> Space:
         """Return what a prompt may know of this backbone."""

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from softbridge.backbones.attention import register
-from softbridge.batch import Rows, cut
+from softbridge.batch import STEP, Rows, cut
 from softbridge.engine.step import Work, backward
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.late import Late
@@ -18,7 +18,7 @@ from softbridge.prompts.soft import Soft
 from softbridge.seeding import generator
 from tests import pico
 
-LENGTH, TEXT, BATCH = 6, 10, 8
+LENGTH, TEXT, BATCH = 6, 2 * STEP, 8
 
 
 class Made(TorchDispatchMode):
