@@ -8,7 +8,7 @@ Each measured job is a process of its own; the sides alternate, so that whatever
 
 The record (`--out`) holds every repeat; run again with the same job, repeats are added. Axes: --backbone --precision
 --batch --sentences (text length) --length (of the prompt) --vocabulary --bank --kind; see --help.
-`--grow rows|sentences|bank|cells` measures softbridge alone along one axis.
+`--grow rows|sentences|length|bank` measures softbridge alone along one axis; `cells.py` beside it a matrix's cells.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class MaskedBackbone(SentenceBackbone):
         """Return the scores of what a row is asked for; `told` has as many ids as the row, -1 where it asks nothing."""
         hidden, text = self.hidden(batch, self.settled(batch, prompt))
         there = batch.mask.bool()
-        every = pad(Rows(told, [0] * len(told)), -1, self.side).input_ids.to(self.device)[there]
+        every = pad(Rows(told, [0] * len(told)), -1, self.side, self.spec.max_length).input_ids.to(self.device)[there]
         wanted = every >= 0
         states = before_head(self.top, inputs_embeds=hidden[text.bool()][wanted].unsqueeze(0))[0]
         return logits(self.model, states), every[wanted], there.nonzero()[:, 0][wanted]

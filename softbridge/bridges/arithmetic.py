@@ -51,6 +51,7 @@ class Arithmetic:
 }"""
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

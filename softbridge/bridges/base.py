@@ -152,8 +152,9 @@ class Bridge(Protocol):
     `trains` says whether the prompt is trained on the target, `reads_sources` whether source prompts are needed,
     `embeds_target` whether the target's task embedding may be asked for, `tokens_only` whether source prompts must be
     virtual tokens at the input and nothing else, `reads_rows` (False where a bridge does not have it) whether more of a
-    source is read than its prompts: its rows, or its looks at validation; `models` between how many models it stands:
-    1, 2, or either.
+    source is read than its prompts: its rows, or its looks at validation; `starts` (False as well) whether it makes a
+    start and no more, from which the recipe's kind of prompt goes on: such arms may train in one bank; `models` between
+    how many models it stands: 1, 2, or either.
     """
 
     name: ClassVar[str]

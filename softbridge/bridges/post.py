@@ -63,6 +63,7 @@ class Post:
     averages: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 

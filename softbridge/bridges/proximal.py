@@ -57,6 +57,7 @@ class Proximal:
     trains: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 
     def __post_init__(self) -> None:

@@ -33,6 +33,7 @@ class Random:
     averages: ClassVar[bool] = True  # over the sources, where none is named
     models: ClassVar[tuple[int, ...]] = (1, 2)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 
     @property

@@ -62,6 +62,7 @@ class Recycle:
     averages: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 
     @property

@@ -66,6 +66,7 @@ class Relative:
     averages: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (2,)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
 
     @property

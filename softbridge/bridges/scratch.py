@@ -26,6 +26,7 @@ class Scratch:
     trains: ClassVar[bool] = True
     models: ClassVar[tuple[int, ...]] = (1, 2)
     reads_sources: ClassVar[bool] = False
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 
     def embeds_target(self, sources: int) -> bool:

@@ -54,6 +54,7 @@ class Spot:
 }"""
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
+    starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
 
     @property

@@ -19,6 +19,10 @@ Track = Annotated[
     str | None,
     typer.Option("--track", metavar="TRACKER", help="Send what is seen to tensorboard, wandb, mlflow, trackio, ..."),
 ]
+Abreast = Annotated[
+    bool,
+    typer.Option("--abreast", help="Train sources, and then cells, side by side in banks: the same up to rounding."),
+]
 PromptFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a saved prompt.")]
 Repo = Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository on the hub.")]
 TextColumn = Annotated[str, typer.Option("--text", metavar="COLUMN", help="The column of texts.")]

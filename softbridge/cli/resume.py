@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from softbridge.cli.options import Track
+from softbridge.cli.options import Abreast, Track
 from softbridge.errors import StudyError
 
 EXAMPLE = "softbridge resume runs/quickstart"
@@ -16,6 +16,7 @@ EXAMPLE = "softbridge resume runs/quickstart"
 def command(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The study's folder.")],
     track: Track = None,
+    abreast: Abreast = False,
 ) -> None:
     """Go on with a study that was stopped."""
     from softbridge.cli.run import conduct
@@ -28,4 +29,4 @@ def command(
             "a study's folder, as `softbridge run` writes it",
             "give the folder that `softbridge run` named, or start anew: softbridge run RECIPE",
         )
-    conduct(read(file), folder, track)
+    conduct(read(file), folder, track, abreast=abreast)

@@ -10,7 +10,8 @@ import typer
 
 from softbridge.cli.console import console, is_main, say
 from softbridge.cli.hangup import outliving
-from softbridge.cli.options import Out, RecipeName, Settings, Track
+from softbridge.cli.options import Abreast, Out, RecipeName, Settings, Track
+from softbridge.errors import StudyError
 
 if TYPE_CHECKING:
     from softbridge.recipe import Recipe
@@ -35,6 +36,7 @@ def command(
     given: Annotated[
         list[str] | None, typer.Option("--with", metavar="KEY=VALUE", help="A setting of that engine, as in gpus=1.")
     ] = None,
+    abreast: Abreast = False,
 ) -> None:
     """Run a recipe: train, transfer, evaluate, report.
 
@@ -43,7 +45,7 @@ def command(
     from softbridge.recipe import read
 
     tree = read(recipe, [*(settings or ()), *([f"seeds=[{seeds}]"] if seeds else [])])
-    conduct(tree, folder(tree, out), track, on, given or ())
+    conduct(tree, folder(tree, out), track, on, given or (), abreast)
 
 
 def folder(recipe: Recipe, out: Path | None) -> Path:
@@ -52,7 +54,12 @@ def folder(recipe: Recipe, out: Path | None) -> Path:
 
 
 def conduct(
-    recipe: Recipe, out: Path, track: str | None = None, on: str | None = None, given: Sequence[str] = ()
+    recipe: Recipe,
+    out: Path,
+    track: str | None = None,
+    on: str | None = None,
+    given: Sequence[str] = (),
+    abreast: bool = False,
 ) -> None:
     """Run a recipe in a folder, here or elsewhere, print its result table, and write its report.
 
@@ -64,7 +71,7 @@ def conduct(
 
     with outliving(out):
         try:
-            result = carried(recipe, out, track, on, given)
+            result = carried(recipe, out, track, on, given, abreast)
         except KeyboardInterrupt:
             console(stderr=True).print(f"\nstopped; go on with: softbridge resume {out}", markup=False, soft_wrap=True)
             raise
@@ -73,12 +80,22 @@ def conduct(
             say(f"report: {reports.write([out], out / 'report').html}")
 
 
-def carried(recipe: Recipe, out: Path, track: str | None, on: str | None, given: Sequence[str]) -> StudyResult:
-    """Return what a study came to, carried out here or elsewhere."""
+def carried(
+    recipe: Recipe, out: Path, track: str | None, on: str | None, given: Sequence[str], abreast: bool
+) -> StudyResult:
+    """Return what a study came to, carried out here or elsewhere.
+
+    Raises:
+        StudyError: when cells are to be carried out elsewhere and in banks, too.
+    """
     from softbridge import study
     from softbridge.study.elsewhere import conducting, table
 
     shown = console() if is_main() else None
     if on is None:
-        return study.run(recipe, out, shown, track)
+        return study.run(recipe, out, shown, track, abreast=abreast)
+    if abreast:
+        raise StudyError(
+            f"--abreast and --on {on} stand together", "cells in banks here, or one by one elsewhere", "leave one out"
+        )
     return conducting.run(recipe, out, table.engine(on, given), shown, track)

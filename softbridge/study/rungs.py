@@ -50,14 +50,14 @@ class PacedPrompt(PromptModule):
 
 
 def learn_abreast(materials: Materials, lessons: Sequence[Lesson], watcher: Watcher) -> list[dict[str, Any]]:
-    """Carry out lessons of one domain that differ in nothing but their learning rate, start and rows, as one bank.
+    """Carry out lessons that differ in nothing but their learning rate, start and rows, as one bank.
 
     A lesson that is finished is taken as it is. Which lessons the bank trains is written down before it starts, so that
     a run that goes on trains the same bank, to the same numbers.
 
     Arguments:
         materials: the backbone's.
-        lessons: at least one; their prompts have one shape.
+        lessons: at least one; their prompts have one shape, their domains the same words for the classes.
         watcher: is told.
 
     Returns:
@@ -78,7 +78,8 @@ def _carry_out(materials: Materials, lessons: Sequence[Lesson], watcher: Watcher
     """Train the lessons that were not finished when the bank was first begun."""
     first = lessons[0].stage
     digests = [lesson.stage.digest for lesson in lessons]
-    stage = Stage(first.root, f"rung-{lessons[0].domain.name}", {"lessons": digests})
+    domains = {lesson.domain.name for lesson in lessons}
+    stage = Stage(first.root, "-".join(["rung", *(domains if len(domains) == 1 else ())]), {"lessons": digests})
     begun = stage.folder / "lessons.json"
     if begun.exists():
         digests = json.loads(begun.read_text(encoding="utf-8"))

@@ -23,6 +23,7 @@ from softbridge.recipe.schema import plain
 from softbridge.records.record import Record
 from softbridge.seeding import generator
 from softbridge.study import designing, processes, rounds
+from softbridge.study.abreast import adapt_abreast, extract_abreast
 from softbridge.study.determinism import deterministic
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials, domain_facts
@@ -106,14 +107,18 @@ class Study:
             return stage_of(self.out / "stages", source, domain.shelf)
         return self.stage(f"extract-{source}", {"domain": domain_facts(domain), "plan": plan.facts()})
 
-    def extract(self, source: str) -> dict[str, Any]:
-        """Train a fresh prompt a seed on one source, and return the stage's result; saved prompts are there."""
-        self.prepared()
+    def source_lesson(self, source: str) -> Lesson | None:
+        """Return the lesson in which a fresh prompt a seed learns one source; None where its prompts are there."""
         domain, plan = self.materials.sources[source], self.recipe.training.source
         if isinstance(domain, ShelvedDomain):
-            return self.extraction(source).result()
-        lesson = Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, lambda: self.begin(domain), plan)
-        return learn(self.materials, lesson, self.watcher)
+            return None
+        return Lesson(self.extraction(source), "extract", domain, self.recipe.seeds, lambda: self.begin(domain), plan)
+
+    def extract(self, source: str) -> dict[str, Any]:
+        """Train a source's lesson, and return the stage's result; saved prompts are there."""
+        self.prepared()
+        lesson = self.source_lesson(source)
+        return learn(self.materials, lesson, self.watcher) if lesson else self.extraction(source).result()
 
     def begin(self, domain: OpenDomain) -> list[Crossing]:
         """Return a fresh prompt a seed."""
@@ -199,12 +204,17 @@ class Study:
         read = (named,) if named else arm.sources or ()
         return self.home is self and bool(read) and all(sources[name].fingerprint == own for name in read)
 
-    def run(self, part: Part | None = None) -> StudyResult:
+    def run(self, part: Part | None = None, abreast: bool = False) -> StudyResult:
         """Run what is not finished, of all or of one part, and return the records."""
         started = time.perf_counter()
         self.prepared()
-        extracted = {name: self.home.extract(name) for name in self.needed() if part is None or part.reads(name)}
+        sources = [name for name in self.needed() if part is None or part.reads(name)]
+        if abreast:
+            extract_abreast(self.home, sources)
+        extracted = {name: self.home.extract(name) for name in sources}
         chosen = [(target, arm) for target, arm in self.cells() if part is None or part.holds(target, arm.name)]
+        if abreast:
+            adapt_abreast(self, chosen)
         records = [self.carry(target, arm, extracted) for target, arm in chosen]
         self.stay_frozen()
         self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
@@ -264,7 +274,12 @@ class Study:
 
 
 def run(
-    recipe: Recipe, out: Path, console: Console | None = None, track: str | None = None, part: Part | None = None
+    recipe: Recipe,
+    out: Path,
+    console: Console | None = None,
+    track: str | None = None,
+    part: Part | None = None,
+    abreast: bool = False,
 ) -> StudyResult:
     """Run a recipe, going on where an earlier run of it stopped.
 
@@ -274,6 +289,7 @@ def run(
         console: where progress is shown; None shows nothing.
         track: a tracker that accelerate knows (`tensorboard`, `wandb`, ...), which is told of every look.
         part: what of the study is to be run; None runs all of it.
+        abreast: train sources in one bank where they may share it, and so cells.
 
     Several runs may share a folder: a stage is carried out by one of them, and the others take its result.
 
@@ -296,5 +312,5 @@ def run(
             if part is None or part.shots == place:
                 study = Study(one, out, console, tell)
                 study.materials.unpromised = study.home.materials.unpromised = found
-                records += study.run(part).records
+                records += study.run(part, abreast).records
         return StudyResult(out, records)
