@@ -11,6 +11,7 @@ import typer
 from softbridge.cli.console import console, is_main, say
 from softbridge.cli.hangup import outliving
 from softbridge.cli.options import Out, RecipeName, Settings, Track
+from softbridge.errors import SoftbridgeError
 
 if TYPE_CHECKING:
     from softbridge.recipe import Recipe
@@ -74,11 +75,21 @@ def conduct(
 
 
 def carried(recipe: Recipe, out: Path, track: str | None, on: str | None, given: Sequence[str]) -> StudyResult:
-    """Return what a study came to, carried out here or elsewhere."""
+    """Return what a study came to, carried out here or elsewhere.
+
+    Raises:
+        SoftbridgeError: when settings of an engine are given without the engine.
+    """
     from softbridge import study
     from softbridge.study.elsewhere import conducting, table
 
     shown = console() if is_main() else None
+    if on is None and given:
+        raise SoftbridgeError(
+            f"--with {given[0]}, and no engine that it could be a setting of",
+            "--on with it",
+            "add --on ray or --on slurm",
+        )
     if on is None:
         return study.run(recipe, out, shown, track)
     return conducting.run(recipe, out, table.engine(on, given), shown, track)
