@@ -11,7 +11,7 @@ import typer
 from softbridge.cli.console import console, is_main, say
 from softbridge.cli.hangup import outliving
 from softbridge.cli.options import Abreast, Out, RecipeName, Settings, Track
-from softbridge.errors import StudyError
+from softbridge.errors import SoftbridgeError
 
 if TYPE_CHECKING:
     from softbridge.recipe import Recipe
@@ -86,16 +86,22 @@ def carried(
     """Return what a study came to, carried out here or elsewhere.
 
     Raises:
-        StudyError: when cells are to be carried out elsewhere and in banks, too.
+        SoftbridgeError: when settings of an engine are given without the engine, or banks beside one.
     """
     from softbridge import study
     from softbridge.study.elsewhere import conducting, table
 
     shown = console() if is_main() else None
+    if on is None and given:
+        raise SoftbridgeError(
+            f"--with {given[0]}, and no engine that it could be a setting of",
+            "--on with it",
+            "add --on ray or --on slurm",
+        )
     if on is None:
         return study.run(recipe, out, shown, track, abreast=abreast)
     if abreast:
-        raise StudyError(
+        raise SoftbridgeError(
             f"--abreast and --on {on} stand together", "cells in banks here, or one by one elsewhere", "leave one out"
         )
     return conducting.run(recipe, out, table.engine(on, given), shown, track)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from softbridge.cli.console import say, table
+from softbridge.errors import SoftbridgeError
 
 EXAMPLE = """softbridge similar runs/bridges/stages/extract-*/prompts/seed0-best --out map.svg
 softbridge similar a b c --by principal_angles"""
@@ -21,9 +22,11 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Draw the map: an .svg, .pdf or .png file.")] = None,
 ) -> None:
     """Print how alike prompts are, the alike ones beside each other."""
-    from softbridge.reports.maps import clustered, draw
+    from softbridge.reports.maps import FORMATS, clustered, draw
     from softbridge.study.comparing import different_starts, labels, likeness, load_all
 
+    if out and out.suffix.lower() not in FORMATS:
+        raise SoftbridgeError(f"--out is {out}", f"a name that ends in one of: {', '.join(FORMATS)}", "write map.svg")
     prompts = load_all(folders, 2)
     found = likeness(prompts, by)
     order = clustered(found)

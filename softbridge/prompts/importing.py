@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from softbridge.errors import PromptError, nearest
@@ -44,6 +43,10 @@ def take(path: Path | str, task: int = 0, length: int | None = None) -> Injectio
         torch.Size([1, 3, 8])
     """
     path = Path(path)
+    if not path.exists():
+        raise PromptError(
+            f"there is no file or folder {path}", "a PEFT adapter's folder, or a file of one tensor", "mend the path"
+        )
     if path.is_dir():
         return adapter(path, task).each(lambda part: part.float())
     return one_row({"tokens": only_table(tensors(path), path)[:length]}).each(lambda part: part.float())
@@ -142,7 +145,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
             "tensors alone; a pickle can run any code when it is read, so softbridge reads no other",
             "load it where you trust it, and save its tensor as safetensors",
         ) from None
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a reader of pickles that meets anything else ends in any error
         raise PromptError(
             f"{path} cannot be read: {type(error).__name__}", "a whole file of tensors", "copy it again"
         ) from None

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+FORMATS = (".svg", ".pdf", ".png")
+
 
 def clustered(likeness: np.ndarray) -> list[int]:
     """Return an order in which alike things stand together: the leaves of average linkage.
@@ -28,7 +30,7 @@ def clustered(likeness: np.ndarray) -> list[int]:
 
 
 def draw(names: Sequence[str], likeness: np.ndarray, title: str, file: Path) -> None:
-    """Draw the map, each cell with its value; the suffix of the file says the format (svg, pdf, png)."""
+    """Draw the map, each cell with its value; the file's suffix, one of `FORMATS`, says the format."""
     from matplotlib.figure import Figure
 
     side = max(3.0, 0.6 * len(names) + 1.5)
@@ -44,4 +46,5 @@ def draw(names: Sequence[str], likeness: np.ndarray, title: str, file: Path) -> 
             axes.text(j, i, f"{likeness[i, j]:.2f}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_title(title)
     figure.colorbar(image)
+    file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file)

@@ -1,5 +1,6 @@
 """What belongs to the project rather than to its code: the citation file, and tests that stay offline."""
 
+import dataclasses
 import re
 import socket
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 import softbridge
+from softbridge.engine.plan import Plan
+from softbridge.prompts.pruning import Prune
+from softbridge.prompts.table import PROMPTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,16 +75,37 @@ def test_the_readme_opens_with_the_two_commands():
 
 
 def test_every_kind_of_prompt_has_its_page_in_one_shape():
-    from softbridge.prompts.table import PROMPTS
-
     for name in (*PROMPTS, "prune"):
         page = (ROOT / "docs" / "methods" / f"{name}.md").read_text()
         heads = re.findall(r"^\*\*(.+?)\.\*\*", page, flags=re.M)
         assert heads == ["Idea", "Formula", "When to use it", "Defaults", "Measured", "Reference"], name
 
 
+@pytest.mark.parametrize("name", [*PROMPTS, "prune"])
+def test_a_page_tells_the_defaults_as_they_are(name):
+    kind = {**PROMPTS, "prune": Prune}[name]
+    page = (ROOT / "docs" / "methods" / f"{name}.md").read_text()
+    assert re.search(r"^\| key \| default \| source \|$", page, flags=re.M)
+    told = dict(re.findall(r"^\| `(\w+)` \| `([^`]*)` \|.*\|$", page, flags=re.M))
+    assert told == {field.name: str(field.default) for field in dataclasses.fields(kind)}
+    assert "Not yet" not in page  # every kind is in the tables of benchmarks/prompts
+    if name in PROMPTS:
+        usual = kind.plan.get("learning_rate", Plan().learning_rate)
+        assert re.search(rf"learning rate (0\.03 on a sentence encoder and )?{usual:g}[ ,]", page)
+
+
+def links():
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md")]
+    return [(page, link) for page in pages for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", page.read_text())]
+
+
+def test_every_link_of_the_docs_leads_somewhere():
+    assert len(links()) > 50
+    lost = [(page.name, link) for page, link in links() if "//" not in link and not (page.parent / link).exists()]
+    assert not lost
+
+
 def test_every_kind_of_prompt_has_a_recipe_that_reads():
-    from softbridge.prompts.table import PROMPTS
     from softbridge.recipe import read
 
     for name in PROMPTS:

@@ -121,5 +121,9 @@ def test_what_is_no_prompt_is_told(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes((tmp_path / "two.safetensors").read_bytes()[:-3])
     with pytest.raises(PromptError, match="cannot be read"):
         take(tmp_path / "cut.safetensors")
-    with pytest.raises(PromptError, match="cannot be read"):
+    with pytest.raises(PromptError, match="there is no file or folder"):
         take(tmp_path / "nowhere.safetensors")
+    for content in (b"text,label\nfine,good\n", b"", b"\x80\x02", b"(lp0\n."):
+        (tmp_path / "table.csv").write_bytes(content)
+        with pytest.raises(PromptError, match=r"cannot be read|more than tensors|holds the tensors none"):
+            take(tmp_path / "table.csv")

@@ -163,6 +163,19 @@ def test_run_hands_over_the_recipe_and_prints_the_report(call, study):
     assert said.out.splitlines() == ["['a record']", "report: runs/quickstart/report/index.html"]
 
 
+def test_a_file_in_a_folder_s_place_and_a_name_too_long_are_messages(call):
+    Path("here").write_text("")
+    for line in ("run quickstart --out here", "run quickstart --out here/deep", "cp quickstart here/my.yaml"):
+        assert "a file stands where" in call(line, 2).err
+    assert "shorter name" in call(f"check {'a' * 300}.yaml", 2).err
+    assert Path("here").read_text() == ""
+
+
+def test_settings_of_no_engine_are_a_message(call, study):
+    assert "--with gpus=1, and no engine" in call("run quickstart --with gpus=1", 2).err
+    assert study.runs == []
+
+
 def test_only_the_main_process_of_a_launch_prints_and_reports(call, study, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     said = call("run quickstart --out here")

@@ -74,6 +74,20 @@ def test_one_prompt_cannot_be_compared(folders, capsys):
     assert "at least 2" in capsys.readouterr().err
 
 
+def test_a_map_goes_into_a_new_folder_and_into_no_other_format(folders, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["similar", *folders, "--out", "new/map.svg"])
+    assert not stop.value.code
+    assert Path("new/map.svg").stat().st_size
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(["similar", *folders, "--out", "map.xyz"])
+    assert stop.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert ".svg, .pdf, .png" in said.err
+
+
 def test_the_order_of_a_map_keeps_groups_together():
     blocks = np.kron(np.eye(3), np.ones((2, 2)))
     shuffled = [0, 3, 1, 5, 2, 4]
