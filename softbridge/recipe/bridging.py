@@ -57,18 +57,17 @@ def always(arms: Collection[str]) -> tuple[str, ...]:
     return (SCRATCH, *(name for name in AVERAGES[:1] if name in arms))
 
 
-def preferred(arms: Collection[str]) -> list[str]:
-    """Return the ways in the order in which they are preferred where rows cannot tell them apart.
+def preferred(recipe: Recipe) -> list[str]:
+    """Return a recipe's ways in the order in which they are preferred where rows cannot tell them apart.
 
-    First come the averages: on data other than those of the benchmark they were hardly ever worse than scratch. Then
-    scratch, which needs no source, and the others, which rest on one source or on a network of many parameters.
-
-    Example:
-        >>> preferred(["scratch", "average of all", "spot from a"])
-        ['average of all', 'scratch', 'spot from a']
+    Where sources know a class of the target the averages come first: on data other than those of the benchmark they
+    were not worse than scratch. Else scratch does. Then come the others, which rest on one source or on a network of
+    many parameters.
     """
-    first = (*AVERAGES, SCRATCH)
-    return [*(name for name in first if name in arms), *(name for name in arms if name not in first)]
+    (target,) = recipe.targets.values()
+    known = {name for source in recipe.sources.values() for name in source.labels}
+    first = (*AVERAGES, SCRATCH) if known & set(target.labels) else (SCRATCH, *AVERAGES)
+    return [*(name for name in first if name in recipe.arms), *(name for name in recipe.arms if name not in first)]
 
 
 def recipe_for(

@@ -101,7 +101,7 @@ def bridge(request: Request, out: Path, console: Console | None = None) -> Bridg
             recipe.write(out / "recipe.yaml")
         study.materials.unpromised = found
         rungs, losses = hold(study, target)
-        winner = chosen(losses, preferred(recipe.arms))
+        winner = chosen(losses, preferred(recipe))
         extracted = {source: study.extract(source) for source in study.needed()}
         records = [study.carry(target, recipe.arms[name], extracted) for name in dict.fromkeys((SCRATCH, winner))]
         study.stay_frozen()

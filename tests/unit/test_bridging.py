@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -102,10 +103,14 @@ def test_of_ways_that_cannot_be_told_apart_the_first_in_order_wins():
     assert chosen(near, ["c", "scratch", "a", "b"]) == "a"
 
 
-def test_averages_are_preferred_then_scratch():
+@pytest.mark.parametrize(("classes", "first"), [("negative other", "average of all"), ("cats dogs", "scratch")])
+def test_averages_are_preferred_where_sources_know_a_class(classes, first):
+    source, target = (SimpleNamespace(labels=dict.fromkeys(known.split())) for known in ("negative positive", classes))
     arms = dict.fromkeys(["scratch", *ways(["a", "b", "c", "d"])])
-    assert preferred(arms)[:4] == ["average of all", "average of 3", "scratch", "spot from a"]
-    assert sorted(preferred(arms)) == sorted(arms)
+    order = preferred(SimpleNamespace(sources={"a": source}, targets={"mine": target}, arms=arms))
+    assert order[0] == first
+    assert set(order[:3]) == {"average of all", "average of 3", "scratch"}
+    assert sorted(order) == sorted(arms)
 
 
 @pytest.mark.parametrize("budget", [1, 100, 1200, 100_000])
