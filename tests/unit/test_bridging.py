@@ -101,6 +101,7 @@ def test_of_ways_that_cannot_be_told_apart_the_first_in_order_wins():
     near = losses(scratch=[3.0] * 4, a=[1.0, 1.2, 1.0, 1.2], b=[1.1, 1.0, 1.2, 1.0], c=[2.0] * 4)
     assert near["b"].mean() < near["a"].mean()
     assert chosen(near, ["c", "scratch", "a", "b"]) == "a"
+    assert chosen(near, ["c", "b", "a", "scratch"]) == "b"
 
 
 @pytest.mark.parametrize(("classes", "first"), [("negative other", "average of all"), ("cats dogs", "scratch")])
@@ -154,7 +155,8 @@ def test_of_very_many_rows_some_are_never_held_out():
 @pytest.fixture
 def tried(shelf, tmp_path):  # noqa: F811
     """Return a study of ways from the shelf, and its target's name."""
-    asked = Request(sketch(str(data(tmp_path))), shelves("", shelf / "shelf"), str(shelf / "backbone"), 6, [0, 1])
+    saved = shelves("", shelf / "shelf")
+    asked = Request(sketch(str(data(tmp_path))), saved, str(shelf / "backbone"), 6, [0, 1], budget=10_000)
     recipe = asked.recipe(["films", "books"])
     return Study(recipe, tmp_path / "out"), next(iter(recipe.targets))
 
@@ -177,6 +179,7 @@ def test_the_labels_of_held_out_rows_change_no_prompt(tried, tmp_path):
         fold = other.materials.targets[name]
         other.materials.targets[name] = Turned(**{f.name: getattr(fold, f.name) for f in fields(Fold)})
     arms = {name: shortened(arm, 2) for name, arm in study.recipe.arms.items()}
+    assert {"scratch", *ways(["films", "books"])} == set(arms)
     known, turned = (unseen(each, folds, arms) for each in (study, other))
     for name, arm in arms.items():
         assert len(known[name]) == len(known["scratch"])
