@@ -18,6 +18,7 @@ from softbridge.prompts.held import HeldPrompt
 from softbridge.recipe import Arm
 from softbridge.seeding import derive
 from softbridge.study.learning import Lesson, module, prompt_folder
+from softbridge.study.materials import Materials
 from softbridge.study.rungs import learn_abreast
 from softbridge.study.study import Study
 
@@ -41,8 +42,25 @@ class Fold(OpenDomain):
         """Return the labelled rows outside the fold, and those in it; both are of what the target has for the seed."""
         rows = concatenate_datasets(super().few(shots, seed, validation_shots))
         fold = dealt(rows["label"][:], self.of, seed)
-        mine = [row for row, place in enumerate(fold) if place == self.place]
-        return rows.select([row for row in range(len(rows)) if row not in set(mine)]), rows.select(mine)
+        learned = [row for row, place in enumerate(fold) if place != self.place]
+        return rows.select(learned), rows.select([row for row, place in enumerate(fold) if place == self.place])
+
+
+@dataclass(frozen=True)
+class Sharing(Lesson):
+    """Be a lesson whose rows are read and tokenised once for all lessons of its fold.
+
+    Arguments:
+        known: the rows by the fold's name.
+    """
+
+    known: dict[str, list[tuple[Rows, Rows]]] = field(kw_only=True)
+
+    def rows(self, materials: Materials) -> list[tuple[Rows, Rows]]:
+        """Return each seed's rows, those learned from and those held out."""
+        if self.domain.name not in self.known:
+            self.known[self.domain.name] = super().rows(materials)
+        return self.known[self.domain.name]
 
 
 def dealt(labels: Sequence[int], folds: int, seed: int, most: int = MOST_SCORED) -> list[int]:
@@ -82,11 +100,14 @@ def unseen(study: Study, folds: Sequence[str], arms: Mapping[str, Arm]) -> dict[
         arms: the arms by name, of as many steps each.
     """
     materials = study.materials
-    lessons = {(name, fold): study.adaptation(fold, arm) for name, arm in arms.items() for fold in folds}
+    known: dict[str, list[tuple[Rows, Rows]]] = {}
+    lessons = {
+        (name, fold): sharing(study.adaptation(fold, arm), known) for name, arm in arms.items() for fold in folds
+    }
     losses: dict[str, dict[tuple[int, ...], list[float]]] = {name: {} for name in arms}
     for keys in alike(study, lessons):
         some = [lessons[key] for key in keys]
-        learn_abreast(materials, some, study.watcher)
+        learn_abreast(materials, some, study.watcher, f"{folds[0].rpartition(' fold ')[0]} in {len(folds)} folds")
         sets = [held for lesson in some for _, held in lesson.rows(materials)]
         saved = [files.load(prompt_folder(o.stage, seed, "last")).injection for o in some for seed in o.seeds]
         names = [name for (name, _), lesson in zip(keys, some, strict=True) for _ in lesson.seeds]
@@ -96,6 +117,11 @@ def unseen(study: Study, folds: Sequence[str], arms: Mapping[str, Arm]) -> dict[
         for name, rows, chance in zip(names, sets, chances, strict=True):
             note(losses[name], rows, chance)
     return {name: np.array([np.mean(seen[row]) for row in sorted(seen)]) for name, seen in losses.items()}
+
+
+def sharing(lesson: Lesson, known: dict[str, list[tuple[Rows, Rows]]]) -> Sharing:
+    """Return a lesson that shares its rows."""
+    return Sharing(**{each.name: getattr(lesson, each.name) for each in fields(Lesson)}, known=known)
 
 
 def note(losses: dict[tuple[int, ...], list[float]], rows: Rows, chances: np.ndarray) -> None:
