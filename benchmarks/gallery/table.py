@@ -26,8 +26,7 @@ def runs(folder):
         records = read([place])
         role, winner = roles(records[0].recipe), json.loads((place / "contest.json").read_text())["winner"]
         scores = {role[r.arm]: r.members[0]["best"]["test"]["accuracy"] for r in records}
-        looks = records[0].recipe["validation_shots"] * len(records[0].recipe["targets"][records[0].target]["labels"])
-        rows = records[0].data["target"]["sizes"]["labelled"] + looks
+        rows = records[0].data["target"]["sizes"]["labelled"]
         found.setdefault(name, {})[int(seed)] = (winner, role[winner], scores, rows, len(scores) == len(role))
     return dict(sorted(found.items(), key=lambda item: next(iter(item[1].values()))[3]))
 

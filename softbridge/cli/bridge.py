@@ -35,14 +35,15 @@ def command(
     seeds: Seeds = "0,1,2",
     budget: Annotated[
         int, typer.Option(metavar="STEPS", min=1, help="Optimiser steps a seed, over all ways that are tried.")
-    ] = 400,
+    ] = 1200,
     words: Words = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="runs/bridge-<the data's name> by default.")] = None,
 ) -> None:
-    """Rank the gallery for your data, try the best few bridges from it, and keep the prompt that validation likes best.
+    """Rank the gallery for your data, try the best few bridges from it, and keep the best one's prompt.
 
-    Scratch, a prompt learned on your data alone, is always tried too. Validation loss judges; the test rows are read
-    once, for the winner and for scratch.
+    Scratch, a prompt learned on your data alone, is always tried too, and kept where no bridge is better by more than
+    the noise. Judge is the loss of your rows, each with prompts that did not see it; the prompt that is kept learns
+    from all of them. The test rows are read once, for the winner and for scratch.
     """
     from softbridge import reports
     from softbridge.study.bridging import bridge
@@ -111,9 +112,20 @@ def contest(made: Bridged) -> dict[str, object]:
     """Return the ranking and the contest as plain JSON."""
     return {
         "ranking": {name: vars(trial) for name, trial in made.ranking.items()},
-        "rungs": [{"steps": r.steps, "validation_loss": dict(r.losses), "kept": list(r.kept)} for r in made.rungs],
+        "rungs": [{"steps": r.steps, "unseen_loss": dict(r.losses), "kept": list(r.kept)} for r in made.rungs],
+        "last": {name: standing(made, name) for name in made.losses},
         "winner": made.winner,
+        "steps": made.spent,
     }
+
+
+def standing(made: Bridged, name: str) -> dict[str, float]:
+    """Return what a way of the last rung came to: its loss, how far that is below scratch's, and the standard error."""
+    from softbridge.recipe.bridging import SCRATCH
+    from softbridge.study.halving import below
+
+    less, error = below(made.losses[name], made.losses[SCRATCH])
+    return {"unseen_loss": float(made.losses[name].mean()), "below_scratch": less, "standard_error": error}
 
 
 def tell(made: Bridged) -> None:
@@ -127,7 +139,12 @@ def tell(made: Bridged) -> None:
     head = ("way", *(f"{rung.steps} steps" for rung in made.rungs))
     names = sorted(made.rungs[0].losses, key=lambda name: [rung.losses.get(name, 9e9) for rung in made.rungs[::-1]])
     cells = [[f"{r.losses[name]:.4f}" if name in r.losses else "" for r in made.rungs] for name in names]
-    table("validation loss", head, [(name, *row) for name, row in zip(names, cells, strict=True)])
+    rows = len(next(iter(made.losses.values())))
+    table(f"loss of {rows} rows, each unseen", head, [(name, *row) for name, row in zip(names, cells, strict=True)])
+    for name in list(made.losses)[1:]:
+        found = standing(made, name)
+        say(f"{name}: {found['below_scratch']:+.4f} below scratch, standard error {found['standard_error']:.4f}")
+    say(f"{made.spent} optimiser steps a seed")
     say(gained(made))
 
 
@@ -140,7 +157,7 @@ def gained(made: Bridged) -> str:
     ours, theirs = ({m["seed"]: m["best"]["test"]["accuracy"] for m in r.members} for r in (best, scratch))
     means = [sum(each.values()) / len(each) for each in (ours, theirs)]
     if made.winner == scratch.arm:
-        return f"scratch won: no bridge was better on validation rows. Test accuracy {means[1]:.3f} on {rows} rows"
+        return f"scratch won: it is kept where rows do not say more. Test accuracy {means[1]:.3f} on {rows} test rows"
     pair = paired(ours, theirs)
     assert pair is not None
     spread = f" ± {pair.spread.std:.3f} over {pair.spread.n} seeds" if pair.spread.n > 1 else ", one seed"

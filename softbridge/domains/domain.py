@@ -36,8 +36,9 @@ class Domain:
         where: keep only rows whose column holds the value, e.g. `{domain: books}`.
         encoding: the encoding of a text file.
         split: the column that says train, validation or test, where there is one.
-        validation: share (0 to 1) or count of train rows to hold out, where the data has no such split.
-        test: likewise.
+        validation: share (0 to 1) or count of train rows to hold out, where the data has no such split; 0 holds none
+            out, and the data's own validation rows are learned from.
+        test: share or count of train rows to hold out, where the data has no such split.
         split_seed: the same seed gives the same splits.
 
     Example:

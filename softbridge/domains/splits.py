@@ -32,8 +32,9 @@ def divide(
     Arguments:
         labels: one class index a row; -1 rows become `unlabelled`.
         parts: the name of each row's own split; "train" for data without any.
-        validation: the share (0 to 1) or count of train rows to carve, where the data has no such split.
-        test: likewise.
+        validation: the share (0 to 1) or count of train rows to carve, where the data has no such split; 0 wants none,
+            and the data's own are train rows like the others.
+        test: the share or count to carve, where the data has no such split.
         seed: the same seed gives the same splits.
 
     Returns:
@@ -54,6 +55,10 @@ def divide(
         if name is not None:
             splits["unlabelled" if label == UNLABELLED else name].append(row)
     bare = [name for name in ("test", "validation") if not splits[name] and name in names]
+    notes = []
+    if not validation and splits["validation"]:
+        notes.append(f"no validation is asked for: its {_count(len(splits['validation']), 'row')} are train rows")
+        splits["train"], splits["validation"] = sorted([*splits["train"], *splits["validation"]]), []
     _carve(splits, labels, {"test": test, "validation": validation}, seed)
     if not splits["train"] and any(label != UNLABELLED for label in labels):
         raise DataError(
@@ -61,7 +66,7 @@ def divide(
             "labelled rows in a split named train",
             "leave `split` out to have the rows divided by seed, or make `validation` and `test` smaller",
         )
-    notes = [f"the data's own {name} has no labelled row; another was carved from train" for name in bare]
+    notes += [f"the data's own {name} has no labelled row; another was carved from train" for name in bare]
     if strange:
         notes.append(f"own splits left out, being none of train, validation, test: {listing(strange)}")
     return splits, notes
@@ -158,7 +163,7 @@ def check_classes(
 def _carve(splits: Splits, labels: Sequence[int], sizes: dict[str, float | int], seed: int) -> None:
     """Move rows from train to each split that is empty and wants some."""
     total = len(splits["train"])
-    order = _stratified(splits["train"], labels, seed)
+    order = stratified(splits["train"], labels, seed)
     for name, size in sizes.items():
         if size < 0 or (isinstance(size, float) and size >= 1):
             raise DataError(f"{name} is {size}", "a share from 0 to below 1, or a count of rows", f"mend `{name}`")
@@ -168,7 +173,7 @@ def _carve(splits: Splits, labels: Sequence[int], sizes: dict[str, float | int],
     splits["train"] = sorted(order)
 
 
-def _stratified(rows: Sequence[int], labels: Sequence[int], seed: int) -> list[int]:
+def stratified(rows: Sequence[int], labels: Sequence[int], seed: int) -> list[int]:
     """Shuffle rows so that every stretch of the order holds the classes in about their overall shares.
 
     The i-th of a class's n shuffled rows stands at (i + 1/2) / n; rows are read off by that place.

@@ -24,7 +24,8 @@ class Plan:
         accumulation: passes that one step's rows are spread over, from 1; more passes need less memory.
         evaluate_every: steps between looks at validation; null looks four times.
         patience: looks without a better validation score after which a member stops; null never stops.
-        choose_by: what validation chooses the checkpoint by; a loss is to be small, the others large.
+        choose_by: what validation chooses the checkpoint by; a loss is to be small, the others large. `last` keeps the
+            last step's and asks nothing of validation, which may then have no rows.
         nonfinite: what is done at a loss or gradient that is not finite: `stop` ends that member before the step, which
             keeps its best prompt, and trains the others on; `raise` ends the run.
 
@@ -44,7 +45,7 @@ class Plan:
     accumulation: int = 1
     evaluate_every: int | None = None
     patience: int | None = None
-    choose_by: Literal["loss", "accuracy", "macro_f1", "matthews"] = "loss"
+    choose_by: Literal["loss", "accuracy", "macro_f1", "matthews", "last"] = "loss"
     nonfinite: Literal["stop", "raise"] = "stop"
 
     def __post_init__(self) -> None:
@@ -53,6 +54,12 @@ class Plan:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise SoftbridgeError(f"{name} is {value}", f"a number from {low}", f"raise {name}")
+        if self.choose_by == "last" and self.patience is not None:
+            raise SoftbridgeError(
+                f"patience is {self.patience}, and choose_by is last",
+                "patience with a score of validation to wait for",
+                "write patience: null, or choose by loss",
+            )
         if self.learning_rate <= 0 or not 0 <= self.warmup <= 1 or (self.clip is not None and self.clip <= 0):
             raise SoftbridgeError(
                 f"learning_rate {self.learning_rate}, warmup {self.warmup}, clip {self.clip}",

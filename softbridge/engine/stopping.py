@@ -31,7 +31,7 @@ class Standing:
 
     def look(self, step: int, prompt: Injection, score: dict[str, float]) -> None:
         """Take note of validation's scores after a step; equal scores are settled by the smaller loss."""
-        if self.best_score is None or self.rank(score) > self.rank(self.best_score):
+        if self.best_score is None or self.plan.choose_by == "last" or self.rank(score) > self.rank(self.best_score):
             self.best, self.best_step, self.best_score, self.idle = prompt, step, score, 0
             return
         self.idle += 1

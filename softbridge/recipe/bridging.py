@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from softbridge.domains.sketches import Sketch
@@ -13,36 +13,61 @@ from softbridge.recipe.reading import resume
 from softbridge.recipe.schema import Recipe
 
 SCRATCH = "scratch"
-STEPS, BATCH, LOOK = 48, 8, 4
-MOST_TO_CHOOSE_BY = 32  # validation rows a class; more of them would take longer to look at than to learn from
+AVERAGES = ("average of all", "average of 3")
+STEPS, BATCH, LOOK = 48, 8, 12
+LEAST = 2  # rows of a class: one to learn from where the other is held out
 
 
 def ways(ranked: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the bridges that are tried from ranked sources, the likeliest first, as a recipe's arms.
 
-    Those that use several sources come first: of the bridges that were compared they were the better ones.
+    An average is the arithmetic of its sources' changes at the scale of one. No way asks validation rows for a setting:
+    rows that are held out are there to judge.
 
     Arguments:
         ranked: the sources, the most promising first.
 
     Example:
         >>> list(ways(["a", "b"]))
-        ['average of all', 'spot from a', 'attempt', 'arithmetic', 'spot from b', 'proximal from a']
+        ['average of all', 'spot from a', 'attempt', 'proximal from a', 'spot from b', 'arithmetic']
     """
     first, few, some = ranked[0], list(ranked[:3]), list(ranked[:5])
     found: dict[str, dict[str, Any]] = {}
     if len(ranked) > 1:
-        found["average of all"] = {"bridge": "spot", "top": len(ranked)}
+        found[AVERAGES[0]] = average(ranked)
+    if len(ranked) > 3:
+        found[AVERAGES[1]] = average(few)
     found[f"spot from {first}"] = {"bridge": "spot", "source": first}
     if len(ranked) > 1:
         found["attempt"] = {"bridge": "attempt", "sources": some}
-    if len(ranked) > 3:
-        found["average of 3"] = {"bridge": "spot", "top": 3, "sources": few}
-    found["arithmetic"] = {"bridge": "arithmetic", "sources": few}
+    found[f"proximal from {first}"] = {"bridge": "proximal", "source": first}
     if len(ranked) > 1:
         found[f"spot from {ranked[1]}"] = {"bridge": "spot", "source": ranked[1]}
-    found[f"proximal from {first}"] = {"bridge": "proximal", "source": first}
+    found["arithmetic"] = {"bridge": "arithmetic", "sources": few, "scale": 0.5}
     return found | {f"spot from {name}": {"bridge": "spot", "source": name} for name in ranked[2:]}
+
+
+def average(sources: Sequence[str]) -> dict[str, Any]:
+    """Return the arm that starts from the mean of sources' prompts, which share their start."""
+    return {"bridge": "arithmetic", "sources": list(sources), "scale": round(1 / len(sources), 6)}
+
+
+def always(arms: Collection[str]) -> tuple[str, ...]:
+    """Return the ways that are tried to the end: scratch, and the average of all."""
+    return (SCRATCH, *(name for name in AVERAGES[:1] if name in arms))
+
+
+def preferred(recipe: Recipe) -> list[str]:
+    """Return a recipe's ways in the order in which they are preferred where rows cannot tell them apart.
+
+    Where sources know a class of the target the averages come first: on data other than those of the benchmark they
+    were not worse than scratch. Else scratch does. Then come the others, which rest on one source or on a network of
+    many parameters.
+    """
+    (target,) = recipe.targets.values()
+    known = {name for source in recipe.sources.values() for name in source.labels}
+    first = (*AVERAGES, SCRATCH) if known & set(target.labels) else (SCRATCH, *AVERAGES)
+    return [*(name for name in first if name in recipe.arms), *(name for name in recipe.arms if name not in first)]
 
 
 def recipe_for(
@@ -61,7 +86,7 @@ def recipe_for(
         shelves: the saved prompts by name, all learned alike.
         backbone: the backbone's name.
         arms: the ways to the target beside scratch, as a recipe writes them.
-        shots: labelled rows of each class, a third of which chooses; None for all.
+        shots: labelled rows of each class; None for all.
         seeds: one member each.
         words: label words by class name, where they are given.
 
@@ -69,6 +94,10 @@ def recipe_for(
         SoftbridgeError: when there are no saved prompts, or words are given for a class that is none.
         RecipeError: when the recipe cannot be.
     """
+    if shots is not None and shots < LEAST:
+        raise SoftbridgeError(
+            f"shots is {shots}", f"{LEAST} or more rows of each class, to learn from and to be scored", "raise it"
+        )
     if not shelves:
         raise SoftbridgeError(
             f"the gallery has no prompts of the backbone {backbone}",
@@ -84,7 +113,6 @@ def recipe_for(
     card = next(iter(shelves.values())).card
     name = drafting.names([], [found])["targets"][0]
     name = f"{name} (target)" if name in shelves else name
-    learned, chosen = shared_out(found, shots)
     keys = drafting.keys(found, worded(found, backbone, shelves, words or {}))
     settings = {key: value for key, value in card.settings.items() if value is not None}
     return resume(
@@ -94,30 +122,13 @@ def recipe_for(
             "backbone": {"name": backbone, "kind": card.kind, **settings},
             "prompt": {"kind": card.prompt, "length": card.length, "init": card.init},
             "sources": {name: {"prompts": shelf.prompts} for name, shelf in shelves.items()},
-            "targets": {name: {**keys, "validation": 0.25, "test": 0.2}},
-            "shots": learned,
-            "validation_shots": chosen,
-            "training": {"target": {"steps": STEPS, "batch": BATCH, "evaluate_every": LOOK}},
+            "targets": {name: {**keys, "validation": 0, "test": 0.2}},
+            "shots": shots,
+            "training": {"target": {"steps": STEPS, "batch": BATCH, "evaluate_every": LOOK, "choose_by": "last"}},
             "arms": {SCRATCH: {"bridge": "scratch"}, **(arms or {})},
         },
         "the recipe of your data",
     )
-
-
-def shared_out(found: Sketch, shots: int | None) -> tuple[int | None, int | None]:
-    """Return how many labelled rows of each class are learned from, and how many choose; None for all of the split.
-
-    Example:
-        >>> from types import SimpleNamespace as Some
-        >>> shared_out(Some(fewest=500), 11), shared_out(Some(fewest=500), None), shared_out(Some(fewest=40), None)
-        ((7, 4), (None, 32), (None, None))
-    """
-    if shots is None:
-        return None, MOST_TO_CHOOSE_BY if found.fewest * 0.2 > MOST_TO_CHOOSE_BY else None
-    if shots < 3:
-        raise SoftbridgeError(f"shots is {shots}", "3 or more rows of each class, a third of which chooses", "raise it")
-    chosen = max(1, round(shots / 3))
-    return shots - chosen, chosen
 
 
 def worded(found: Sketch, backbone: str, shelves: Mapping[str, Shelved], words: Mapping[str, str]) -> drafting.Wording:

@@ -22,6 +22,9 @@ def explain(recipe: Recipe) -> str:
     prompt = plain(recipe.prompt)
     settings = ", ".join(f"{key} {value}" for key, value in prompt.items() if key != "length" and value is not None)
     kind = f"{recipe.backbone.kind} backbone" if recipe.backbone.kind else "backbone"
+    by = recipe.training.target.choose_by
+    judge = "the last step's prompt is kept" if by == "last" else f"validation chooses the checkpoint by {by}"
+    looked = "to look at" if by == "last" else "to choose by"
     lines = [
         f"{recipe.name}: {head}",
         f"{kind} {recipe.backbone.name}, frozen; texts are cut to {recipe.backbone.max_length} tokens",
@@ -32,9 +35,9 @@ def explain(recipe: Recipe) -> str:
         *_read_sources(recipe),
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
         f"on each target: {' and, once more, '.join(_rows(one.shots) for one in recipe.by_shots())} to train on, "
-        f"{_rows(recipe.validation_shots)} to choose by",
+        f"{_rows(recipe.validation_shots)} {looked}",
         *(f"arm {arm.name}: {_way(arm, recipe)}" for arm in recipe.arms.values()),
-        f"validation chooses the checkpoint by {recipe.training.target.choose_by}; test is touched once",
+        f"{judge}; test is touched once",
     ]
     return "\n".join(lines)
 

@@ -82,6 +82,8 @@ def _impossible(arm: Arm, rounds: Rounds, parts: dict[str, Any]) -> Iterator[tup
         yield (), f"stand with the bridge {bridge.name}, which {what}", "remove rounds, or choose another bridge"
     if arm.budget == "combined":
         yield (), "stand with budget: combined", "write the steps of the first training under training instead"
+    if arm.plan.choose_by == "last":
+        yield (), "ask validation, and the arm's choose_by is last", "write choose_by: loss under training"
     if len(seeds) < 2:
         yield (), f"compare paired seeds, and there is {len(seeds)}", "write at least two seeds, better five"
     package = rounds.policy.needs

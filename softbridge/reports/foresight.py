@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 from softbridge.records.likeness import Likeness
 from softbridge.records.record import Record
 from softbridge.reports.pooling import family
-from softbridge.reports.transfer import by_cell, combined
+from softbridge.reports.transfer import by_cell, combined, validation_losses
 
 LESS_IS_BETTER = ("loss", "calibration_error")
 
@@ -79,7 +79,7 @@ def foresights(
     means = {t: {source: statistics.mean(seeds) for source, seeds in named.items()} for t, named in gained.items()}
     digests = {record.recipe_digest for record in records}
     told: dict[str, dict[str, dict[str, float]]] = {
-        "trial": trials(records),
+        **({"trial": as_is} if (as_is := trials(records)) else {}),
         "blind": {target: dict.fromkeys(named, 0.0) for target, named in means.items()},
     }
     for likeness in likenesses:
@@ -140,8 +140,9 @@ def trials(records: Sequence[Record]) -> dict[str, dict[str, float]]:
     """Return the source prompts' validation loss on the targets before training there, negative, mean over seeds."""
     found: dict[str, dict[str, float]] = {}
     for record in alone(records):
-        first = [member["history"][0]["validation"]["loss"] for member in record.members]
-        found.setdefault(record.target, {})[record.sources[0]] = -statistics.mean(first)
+        first = [loss for member in record.members for loss in validation_losses(member["history"][:1])]
+        if first:
+            found.setdefault(record.target, {})[record.sources[0]] = -statistics.mean(first)
     return found
 
 

@@ -14,7 +14,7 @@ from softbridge.records import Record
 from softbridge.reports.pooling import family
 from softbridge.reports.statistics import error_reduction
 from softbridge.reports.studies import Study, finished, score
-from softbridge.reports.transfer import first_at_or_below, relative_performance
+from softbridge.reports.transfer import first_at_or_below, relative_performance, validation_losses
 
 Pair = tuple[str, str]  # a source and a target
 
@@ -165,11 +165,7 @@ def scores(record: Record, metric: str) -> dict[int, float]:
 def best_losses(study: Study, target: str) -> dict[int, float]:
     """Return the smallest validation loss that each seed of the baseline came to on a target."""
     record = study.cells.get((target, study.baseline or ""))
-    looks = (
-        {m["seed"]: [look["validation"]["loss"] for look in m.get("history") or ()] for m in record.members}
-        if record
-        else {}
-    )
+    looks = {m["seed"]: validation_losses(m.get("history") or ()) for m in record.members} if record else {}
     return {seed: min(losses) for seed, losses in looks.items() if losses}
 
 

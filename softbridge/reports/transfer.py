@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from scipy.stats import rankdata
 
@@ -87,7 +89,7 @@ def standings(records: Sequence[Record], metric: str = "accuracy") -> list[Arm]:
     if not scratch:
         raise ValueError("no arm learns from scratch: there is nothing to compare with")
     both = by_cell([r for r in records if r.bridge["name"] == "scratch" and combined(r)], metric)
-    best = {cell: min(losses) for cell, losses in validation(records, "scratch").items()}
+    best = {cell: min(losses) for cell, losses in validation(records, "scratch").items() if losses}
     names = list(dict.fromkeys(record.arm for record in records))
     means = {
         target: {name: mean_of(records, name, target, metric) for name in names}
@@ -116,7 +118,12 @@ def arm(
         for target in dict.fromkeys(target for target, _ in scores)
     ]
     trained = [r for r in records if r.budget["target_steps"] and any(len(m["history"]) > 1 for m in r.members)]
-    steps = [first_at_or_below(r, m, best[r.target, m["seed"]]) for r in trained for m in r.members]
+    steps = [
+        first_at_or_below(r, m, best[cell])
+        for r in trained
+        for m in r.members
+        if (cell := (r.target, m["seed"])) in best
+    ]
     found = [step for step in steps if step is not None]
     return Arm(
         name,
@@ -175,7 +182,7 @@ def mean_of(records: Sequence[Record], name: str, target: str, metric: str) -> f
 def validation(records: Sequence[Record], bridge: str) -> dict[Cell, list[float]]:
     """Return the validation losses at all looks of a bridge's arm on the target's own budget."""
     return {
-        (record.target, member["seed"]): [look["validation"]["loss"] for look in member["history"]]
+        (record.target, member["seed"]): validation_losses(member["history"])
         for record in records
         if record.bridge["name"] == bridge and not combined(record)
         for member in record.members
@@ -185,4 +192,10 @@ def validation(records: Sequence[Record], bridge: str) -> dict[Cell, list[float]
 def first_at_or_below(record: Record, member: dict[str, object], loss: float) -> int | None:
     """Return the first step whose validation loss is at or below a value."""
     history: list[dict[str, dict[str, float]]] = member["history"]  # type: ignore[assignment]
-    return next((int(look["step"]) for look in history if look["validation"]["loss"] <= loss), None)  # type: ignore[call-overload]
+    reached = (look["step"] for look in history if look["validation"].get("loss", math.inf) <= loss)
+    return next((int(step) for step in reached), None)  # type: ignore[call-overload]
+
+
+def validation_losses(history: Sequence[dict[str, Any]]) -> list[float]:
+    """Return the validation loss at each look; where no row was looked at, there is none."""
+    return [look["validation"]["loss"] for look in history if "loss" in look["validation"]]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def extract_abreast(study: Study, sources: Iterable[str]) -> None:
     """Train the sources that may share a bank."""
     study.prepared()
-    carry_out(study, [lesson for lesson in map(study.source_lesson, sources) if lesson])
+    carry_out(study, [lesson for lesson in map(study.source_lesson, sources) if lesson], "sources")
 
 
 def adapt_abreast(study: Study, cells: Iterable[tuple[str, Arm]]) -> None:
@@ -27,10 +27,10 @@ def adapt_abreast(study: Study, cells: Iterable[tuple[str, Arm]]) -> None:
         for target, arm in cells
         if arm.bridge.trains and getattr(arm.bridge, "starts", False) and not arm.rounds
     ]
-    carry_out(study, chosen)
+    carry_out(study, chosen, "cells")
 
 
-def carry_out(study: Study, lessons: Iterable[Lesson]) -> None:
+def carry_out(study: Study, lessons: Iterable[Lesson], of: str) -> None:
     """Train lessons, those of one plan and of the same words for the classes in one bank."""
     banks: dict[str, list[Lesson]] = {}
     for lesson in lessons:
@@ -41,4 +41,4 @@ def carry_out(study: Study, lessons: Iterable[Lesson]) -> None:
         banks.setdefault(json.dumps([lesson.domain.words, plan, list(lesson.seeds)]), []).append(lesson)
     for bank in banks.values():
         if len(bank) > 1:
-            learn_abreast(study.materials, bank, study.watcher)
+            learn_abreast(study.materials, bank, study.watcher, of)

@@ -11,16 +11,17 @@ from rich.console import Console
 from softbridge.domains.sketches import Sketch
 from softbridge.prompts import files
 from softbridge.prompts.shelved import Shelved
-from softbridge.recipe import Recipe
-from softbridge.recipe.bridging import SCRATCH, STEPS, recipe_for, ways
+from softbridge.recipe import Arm, Recipe
+from softbridge.recipe.bridging import SCRATCH, STEPS, always, preferred, recipe_for, ways
 from softbridge.records import Record
 from softbridge.study.determinism import deterministic
-from softbridge.study.halving import Rung, affordable, contest
-from softbridge.study.learning import learn, prompt_folder
+from softbridge.study.folds import FOLDS, folded, unseen
+from softbridge.study.halving import Losses, Rung, affordable, chosen, contest
+from softbridge.study.learning import prompt_folder
 from softbridge.study.study import Study
 from softbridge.study.trials import Trial, trials
 
-BUDGET = 400
+BUDGET = 1200
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Request:
         found: what the target's data look like.
         shelves: the source prompts by name.
         backbone: the backbone's name.
-        shots: labelled rows of each class, a third of which chooses; None for all.
+        shots: labelled rows of each class; None for all.
         seeds: one member each.
         words: label words by class name, where they are given.
-        budget: optimiser steps a seed, over all ways that are tried.
+        budget: optimiser steps a seed, over all ways that are tried and their folds.
     """
 
     found: Sketch
@@ -48,8 +49,10 @@ class Request:
     def recipe(self, ranked: Sequence[str] = ()) -> Recipe:
         """Return the recipe: scratch, and as many ways from the ranked sources as the budget pays for."""
         arms = ways(ranked) if ranked else {}
-        some = list(arms)[: affordable(self.budget, STEPS, max(1, len(arms)))]
-        arms = {name: arms[name] for name in some} if arms else {}
+        kept = always(arms)
+        others = [name for name in arms if name not in kept]
+        paid = affordable(self.budget, len(kept), STEPS, FOLDS, max(1, len(others)))
+        arms = {name: arm for name, arm in arms.items() if name in kept or name in others[:paid]}
         return recipe_for(self.found, self.shelves, self.backbone, arms, self.shots, self.seeds, self.words)
 
 
@@ -60,8 +63,9 @@ class Bridged:
     Arguments:
         recipe: the recipe of all ways that were tried; `softbridge run` carries each of them to its end.
         ranking: what each source's prompt scored on the labelled rows as it is, the best first.
-        rungs: the contest, of which validation loss was the judge.
-        winner: the arm that won; `scratch` where no bridge was better.
+        rungs: the contest, of which the loss of rows that a prompt did not see was the judge.
+        losses: those of the last rung.
+        winner: the arm that won.
         records: scratch's, and the winner's where it is another.
         prompt: the folder of the winner's prompt, a PEFT adapter too.
     """
@@ -69,9 +73,15 @@ class Bridged:
     recipe: Recipe
     ranking: Mapping[str, Trial]
     rungs: Sequence[Rung]
+    losses: Losses
     winner: str
     records: Sequence[Record]
     prompt: Path
+
+    @property
+    def spent(self) -> int:
+        """Return the optimiser steps a seed that were spent: in the folds, and on the prompts at the end."""
+        return FOLDS * sum(rung.steps * len(rung.losses) for rung in self.rungs) + STEPS * len(self.records)
 
 
 def bridge(request: Request, out: Path, console: Console | None = None) -> Bridged:
@@ -90,42 +100,33 @@ def bridge(request: Request, out: Path, console: Console | None = None) -> Bridg
         if study.accelerator.is_main_process:
             recipe.write(out / "recipe.yaml")
         study.materials.unpromised = found
-        rungs = hold(study, target)
-        (winner,) = rungs[-1].kept
+        rungs, losses = hold(study, target)
+        winner = chosen(losses, preferred(recipe))
         extracted = {source: study.extract(source) for source in study.needed()}
         records = [study.carry(target, recipe.arms[name], extracted) for name in dict.fromkeys((SCRATCH, winner))]
         study.stay_frozen()
-    return Bridged(recipe, ranking, rungs, winner, records, left(study, target, winner))
+    return Bridged(recipe, ranking, rungs, losses, winner, records, left(study, target, winner))
 
 
-def hold(study: Study, target: str) -> list[Rung]:
+def hold(study: Study, target: str) -> tuple[list[Rung], Losses]:
     """Hold the contest of a study's arms on its target."""
-    arms = study.recipe.arms
+    arms, folds = study.recipe.arms, folded(study, target)
+    kept = always(arms)
 
-    def tried(name: str, steps: int) -> float:
-        arm = replace(arms[name], plan=replace(arms[name].plan, steps=steps))
-        return mean_loss(learn(study.materials, study.adaptation(target, arm), study.watcher))
+    def tried(names: Sequence[str], steps: int) -> Losses:
+        return unseen(study, folds, {name: shortened(arms[name], steps) for name in names})
 
-    return contest([name for name in arms if name != SCRATCH], SCRATCH, STEPS, tried)
-
-
-def mean_loss(result: Mapping[str, object]) -> float:
-    """Return the members' mean validation loss at the looks that validation chose."""
-    losses = [best_loss(member) for member in result["members"]]  # type: ignore[attr-defined]
-    return sum(losses) / len(losses)
+    return contest([name for name in arms if name not in kept], kept, STEPS, tried)
 
 
-def best_loss(member: Mapping[str, object]) -> float:
-    """Return a member's validation loss at the look that validation chose."""
-    looks: Sequence[Mapping[str, object]] = member["history"]  # type: ignore[assignment]
-    look = next(look for look in looks if look["step"] == member["best_step"])
-    return float(look["validation"]["loss"])  # type: ignore[index]
+def shortened(arm: Arm, steps: int) -> Arm:
+    """Return an arm of other steps, whose held-out rows are looked at."""
+    return replace(arm, plan=replace(arm.plan, steps=steps, choose_by="loss"))
 
 
 def left(study: Study, target: str, winner: str) -> Path:
-    """Copy the winner's best member to the study's folder `prompt`, and return it."""
+    """Copy the first seed's prompt of the winner to the study's folder `prompt`, and return it."""
     stage = study.adaptation(target, study.recipe.arms[winner]).stage
-    best = min(stage.result()["members"], key=best_loss)
     if study.accelerator.is_main_process:
-        files.load(prompt_folder(stage, best["seed"], "best")).save(study.out / "prompt")
+        files.load(prompt_folder(stage, study.recipe.seeds[0], "best")).save(study.out / "prompt")
     return study.out / "prompt"

@@ -19,15 +19,16 @@ def judge_on(backbone: Backbone, rows: Sequence[Rows], plan: Plan, accelerator: 
 
     Arguments:
         backbone: the frozen backbone, bound to the task's classes.
-        rows: each member's validation rows.
+        rows: each member's validation rows; a member without any has no scores.
         plan: names the score that the checkpoint is chosen by.
         accelerator: shares the passes among its processes.
     """
-    names = sorted({"accuracy", plan.choose_by} - {"loss"})
+    names = sorted({"accuracy", plan.choose_by} - {"loss", "last"})
 
     def judge(bank: Bank, active: Sequence[int]) -> dict[int, dict[str, float]]:
         sub = Bank({bank.names[i]: bank[i] for i in active})
         chances = probabilities(backbone, sub, [rows[i] for i in active], accelerator)
-        return {i: scores(c, rows[i].labels, names) for i, c in zip(active, chances, strict=True)}
+        found = zip(active, chances, strict=True)
+        return {i: scores(c, rows[i].labels, names) if len(rows[i]) else {} for i, c in found}
 
     return judge

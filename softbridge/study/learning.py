@@ -63,7 +63,8 @@ class Lesson:
 
     def rows(self, materials: Materials) -> list[tuple[Rows, Rows]]:
         """Return each seed's training and validation rows."""
-        sets = [materials.few(self.domain, seed, self.shots, self.validation_shots) for seed in self.seeds]
+        few = (self.shots, self.validation_shots, self.plan is None or self.plan.choose_by != "last")
+        sets = [materials.few(self.domain, seed, *few) for seed in self.seeds]
         if self.more is None:
             return sets
         more = [self.more(seed) for seed in self.seeds]

@@ -127,14 +127,16 @@ class Materials:
             self.tests[domain.name] = self.rows(domain.test)
         return self.tests[domain.name]
 
-    def few(self, domain: OpenDomain, seed: int, shots: int | None, validation: int | None) -> tuple[Rows, Rows]:
-        """Return one seed's labelled training rows, and its validation rows."""
+    def few(
+        self, domain: OpenDomain, seed: int, shots: int | None, validation: int | None, chooses: bool = True
+    ) -> tuple[Rows, Rows]:
+        """Return one seed's labelled training rows, and its validation rows, which there must be where they choose."""
         train, looked_at = domain.few(shots, derive(seed, "shots"), validation)
-        if len(looked_at) == 0:
+        if chooses and len(looked_at) == 0:
             raise DataError(
                 f"the domain '{domain.name}' has no validation rows",
                 "labelled rows that choose the checkpoint",
-                "set validation to a share or a count above 0",
+                "set validation to a share or a count above 0, or choose_by: last in `training`",
             )
         return self.rows(train), self.rows(looked_at)
 

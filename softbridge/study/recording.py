@@ -82,7 +82,7 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
             **({"texts": {str(seed): text for seed, text in materials.texts.items()}} if materials.texts else {}),
         },
         budget=budget(materials, cell),
-        chosen_by={"split": "validation", "metric": cell.plan.choose_by},
+        chosen_by=chosen_by(cell.plan),
         data={
             "source": {name: data_facts(materials.sources[name], None) for name in cell.sources},
             "target": data_facts(materials.targets[cell.target], cell.adapted),
@@ -95,6 +95,13 @@ def record(materials: Materials, cell: Cell, out: Path) -> Record:
     if materials.accelerator.is_main_process:
         store.append(out / "records", made)
     return made
+
+
+def chosen_by(plan: Plan) -> dict[str, str]:
+    """Return the split and the metric that chose the checkpoint."""
+    if plan.choose_by == "last":
+        return {"split": "the plan's", "metric": "last step"}
+    return {"split": "validation", "metric": plan.choose_by}
 
 
 def backbone_facts(materials: Materials, cell: Cell) -> dict[str, Any]:

@@ -49,7 +49,9 @@ class PacedPrompt(PromptModule):
         return {share * self.rate: parameters for share, parameters in self.prompt.groups().items()}
 
 
-def learn_abreast(materials: Materials, lessons: Sequence[Lesson], watcher: Watcher) -> list[dict[str, Any]]:
+def learn_abreast(
+    materials: Materials, lessons: Sequence[Lesson], watcher: Watcher, of: str | None = None
+) -> list[dict[str, Any]]:
     """Carry out lessons that differ in nothing but their learning rate, start and rows, as one bank.
 
     A lesson that is finished is taken as it is. Which lessons the bank trains is written down before it starts, so that
@@ -59,6 +61,7 @@ def learn_abreast(materials: Materials, lessons: Sequence[Lesson], watcher: Watc
         materials: the backbone's.
         lessons: at least one; their prompts have one shape, their domains the same words for the classes.
         watcher: is told.
+        of: what they are lessons of, for people; the first one's domain when left out.
 
     Returns:
         The results of the lessons' stages, in order.
@@ -70,16 +73,15 @@ def learn_abreast(materials: Materials, lessons: Sequence[Lesson], watcher: Watc
         for digest in sorted(apart):  # one order for all runs
             held.enter_context(holding(apart[digest].stage, materials.accelerator, watcher))
         if any(not lesson.stage.finished for lesson in lessons):
-            _carry_out(materials, list(apart.values()), watcher)
+            _carry_out(materials, list(apart.values()), watcher, of or lessons[0].domain.name)
     return [lesson.stage.result() for lesson in lessons]
 
 
-def _carry_out(materials: Materials, lessons: Sequence[Lesson], watcher: Watcher) -> None:
+def _carry_out(materials: Materials, lessons: Sequence[Lesson], watcher: Watcher, of: str) -> None:
     """Train the lessons that were not finished when the bank was first begun."""
     first = lessons[0].stage
     digests = [lesson.stage.digest for lesson in lessons]
-    domains = {lesson.domain.name for lesson in lessons}
-    stage = Stage(first.root, "-".join(["rung", *(domains if len(domains) == 1 else ())]), {"lessons": digests})
+    stage = Stage(first.root, f"rung-{of}", {"lessons": digests})
     begun = stage.folder / "lessons.json"
     if begun.exists():
         digests = json.loads(begun.read_text(encoding="utf-8"))

@@ -163,6 +163,14 @@ def test_an_asset_is_opened_by_its_name(tmp_path):
 # Splits
 
 
+def test_own_validation_rows_are_learned_from_where_none_are_asked_for():
+    parts = ["train"] * 6 + ["dev"] * 4 + ["test"] * 2
+    splits, notes = divide([0, 1] * 6, parts, validation=0, test=0.2, seed=0)
+    assert (splits["train"], splits["validation"], splits["test"]) == (list(range(10)), [], [10, 11])
+    assert notes == ["no validation is asked for: its 4 rows are train rows"]
+    assert divide([0, 1] * 6, parts, validation=0.1, test=0.2, seed=0)[0]["validation"] == [6, 7, 8, 9]
+
+
 def test_splits_are_disjoint_stratified_and_seeded():
     domain = opened()
     rows = [set(texts(part)) for part in (domain.train, domain.validation, domain.test)]

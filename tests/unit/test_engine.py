@@ -49,6 +49,16 @@ def test_the_best_look_is_kept_and_patience_stops():
     assert "at step 3" in standing.stopped
 
 
+def test_the_last_look_is_kept_where_the_plan_says_so():
+    standing = Standing(Plan(choose_by="last"))
+    look(standing, 0.9, 0.5, 0.6)
+    assert standing.best_step == 2
+    standing.look(3, Injection(), {})
+    assert standing.best_step == 3
+    with pytest.raises(SoftbridgeError, match="patience is 2, and choose_by is last"):
+        Plan(choose_by="last", patience=2)
+
+
 def test_an_equal_accuracy_is_settled_by_the_loss():
     standing = Standing(Plan(choose_by="accuracy"))
     standing.look(0, Injection(), {"loss": 0.9, "accuracy": 0.5})

@@ -280,6 +280,8 @@ def test_a_stage_that_stands_twice_in_a_rung_is_carried_out_once(attempts):
          "stand with the bridge reuse, which trains nothing on the target"),
         (HALVING, HALVING.replace("films\n", "films\n    budget: combined\n"),
          "stand with budget: combined"),
+        (HALVING, HALVING.replace("films\n", "films\n    training: {choose_by: last}\n"),
+         "ask validation, and the arm's choose_by is last"),
         ("eta: 2", "eta: 2\n      level: 0.7", "rounds.level  is 0.7; write level: 0.1"),
         ("      moves: [rate, longer, length, renew, pseudo, mixture]\n", "", "rounds.moves  is missing"),
     ],

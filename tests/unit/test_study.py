@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console
 
 from softbridge import recipe as recipes
-from softbridge import study
+from softbridge import reports, study
 from softbridge.engine.loop import Training
+from softbridge.errors import DataError
 from softbridge.prompts import files
 from softbridge.records.store import read
 from softbridge.study.predicting import predict
@@ -79,6 +80,22 @@ def test_a_study_runs_and_its_records_hold_together(toy, tmp_path):
     assert {loss["domain"] for loss in by_arm["spot"].losses} == {"films", "books", "toys"}
     assert by_arm["scratch"].losses[0]["M"] == 16
     assert len(read([tmp_path / "out"])) == len(toy.arms)
+
+
+def test_without_validation_rows_all_are_learned_from_and_the_last_prompt_is_kept(tmp_path):
+    make(tmp_path)
+    asked = ["targets.toys.validation=0", "validation_shots=null", "training.target.choose_by=last", "shots=6"]
+    text = (tmp_path / "toy.yaml").read_text()
+    (tmp_path / "toy.yaml").write_text(text[: text.index("  no prompt")] + text[text.index("  scratch:") :])
+    result = study.run(recipes.read(tmp_path / "toy.yaml", asked), tmp_path / "out")
+    for record in result.records:
+        assert record.chosen_by == {"split": "the plan's", "metric": "last step"}
+        for member in record.members:
+            assert member["best"] == member["last"]
+            assert all(look["validation"] == {} for look in member["history"])
+    assert "s last step chose" in reports.write([tmp_path / "out"], tmp_path / "report").html.read_text()
+    with pytest.raises(DataError, match="has no validation rows"):
+        study.run(recipes.read(tmp_path / "toy.yaml", [*asked, "training.target.choose_by=loss"]), tmp_path / "loss")
 
 
 def test_a_second_run_trains_nothing_and_says_the_same(toy, tmp_path, monkeypatch):
