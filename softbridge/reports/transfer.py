@@ -116,7 +116,7 @@ def arm(
         for target in dict.fromkeys(target for target, _ in scores)
     ]
     trained = [r for r in records if r.budget["target_steps"] and any(len(m["history"]) > 1 for m in r.members)]
-    steps = [first_at_or_below(r, m, best[r.target, m["seed"]]) for r in trained for m in r.members]
+    steps = [first_at_or_below(m, best[r.target, m["seed"]]) for r in trained for m in r.members]
     found = [step for step in steps if step is not None]
     return Arm(
         name,
@@ -182,7 +182,7 @@ def validation(records: Sequence[Record], bridge: str) -> dict[Cell, list[float]
     }
 
 
-def first_at_or_below(record: Record, member: dict[str, object], loss: float) -> int | None:
+def first_at_or_below(member: dict[str, object], loss: float) -> int | None:
     """Return the first step whose validation loss is at or below a value."""
     history: list[dict[str, dict[str, float]]] = member["history"]  # type: ignore[assignment]
     return next((int(look["step"]) for look in history if look["validation"]["loss"] <= loss), None)  # type: ignore[call-overload]
