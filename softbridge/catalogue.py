@@ -10,13 +10,14 @@ from softbridge.errors import SoftbridgeError, nearest
 Entry = TypeVar("Entry")
 
 
-def look_up(table: Mapping[str, Entry], name: str, what: str) -> Entry:
+def look_up(table: Mapping[str, Entry], name: str, what: str, lists: str = "") -> Entry:
     """Return the table's entry of that name.
 
     Arguments:
         table: the literal table.
         name: the name to find.
         what: what the table holds, in the singular, for the message ("bridge").
+        lists: the command that lists it; `softbridge ls` and the plural by default.
 
     Raises:
         SoftbridgeError: when the table has no such name.
@@ -31,5 +32,5 @@ def look_up(table: Mapping[str, Entry], name: str, what: str) -> Entry:
     raise SoftbridgeError(
         f"there is no {what} named '{name}'{nearest(name, table)}",
         f"one of: {', '.join(table)}",
-        f"choose one of these names, or see `softbridge ls {every}`",
+        f"choose one of these names, or see `{lists or f'softbridge ls {every}'}`",
     )

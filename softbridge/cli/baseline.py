@@ -36,7 +36,7 @@ def command(
             shown = heading(recipes[known]) if known in recipes else "no recipe: its answers are free text"
             say(f"{known}: {len(found)} published numbers. {shown}")
         return
-    found = look_up(numbers, name, "baseline")
+    found = look_up(numbers, name, "baseline", "softbridge baseline")
     if found:
         console().print(tables.drawn(baselines.compared(found, records.read(folder) if folder else [])))
     for line in baselines.told(found):

@@ -36,7 +36,7 @@ def explain(recipe: Recipe) -> str:
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
         f"on each target: {' and, once more, '.join(_rows(one.shots) for one in recipe.by_shots())} to train on, "
         f"{_rows(recipe.validation_shots)} {looked}",
-        *(f"arm {arm.name}: {_way(arm, recipe)}" for arm in recipe.arms.values()),
+        *(f"arm {arm.name}: {_way(arm)}" for arm in recipe.arms.values()),
         f"{judge}; test is touched once",
     ]
     return "\n".join(lines)
@@ -80,7 +80,7 @@ def _plan(plan: Plan) -> str:
     )
 
 
-def _way(arm: Arm, recipe: Recipe) -> str:
+def _way(arm: Arm) -> str:
     settings = ", ".join(f"{key} {value}" for key, value in plain(arm.bridge).items() if value is not None)
     bridge = (
         f"bridge {arm.bridge.name}" + (f" ({settings})" if settings else "") + ", from each source alone" * arm.each

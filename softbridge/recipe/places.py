@@ -12,7 +12,7 @@ from softbridge.errors import nearest
 from softbridge.prompts.shelved import gallery, located
 from softbridge.recipe.document import Document, Steps
 
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # no ./folder and no ../folder
 
 # Names of the hub's early days, which papers still use, and the ids that they stand for.
 RENAMED: Mapping[str, str] = {

@@ -51,7 +51,7 @@ class Run:
         if not self.record.budget.get("target_steps"):
             return float("nan")
         members = [member for member in self.record.members if member["seed"] in self.best_losses]
-        reached = [first_at_or_below(self.record, m, self.best_losses[m["seed"]]) for m in members]
+        reached = [first_at_or_below(m, self.best_losses[m["seed"]]) for m in members]
         far = sorted(math.inf if step is None else float(step) for step in reached)
         middle = statistics.median(far) if far else math.inf
         return middle if math.isfinite(middle) else float("nan")

@@ -119,10 +119,7 @@ def arm(
     ]
     trained = [r for r in records if r.budget["target_steps"] and any(len(m["history"]) > 1 for m in r.members)]
     steps = [
-        first_at_or_below(r, m, best[cell])
-        for r in trained
-        for m in r.members
-        if (cell := (r.target, m["seed"])) in best
+        first_at_or_below(m, best[cell]) for r in trained for m in r.members if (cell := (r.target, m["seed"])) in best
     ]
     found = [step for step in steps if step is not None]
     return Arm(
@@ -189,7 +186,7 @@ def validation(records: Sequence[Record], bridge: str) -> dict[Cell, list[float]
     }
 
 
-def first_at_or_below(record: Record, member: dict[str, object], loss: float) -> int | None:
+def first_at_or_below(member: dict[str, object], loss: float) -> int | None:
     """Return the first step whose validation loss is at or below a value."""
     history: list[dict[str, dict[str, float]]] = member["history"]  # type: ignore[assignment]
     reached = (look["step"] for look in history if look["validation"].get("loss", math.inf) <= loss)

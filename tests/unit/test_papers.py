@@ -219,6 +219,10 @@ def test_a_baseline_is_compared_with_records(world, tmp_path, capsys, monkeypatc
     assert f"{ours:.1f}" in told
     assert f"{ours - 97.0:+.1f}" in told
     assert "Vu et al." in told
+    with pytest.raises(SystemExit) as stop:
+        main(["baseline", "spott"])
+    assert stop.value.code == 2
+    assert "see `softbridge baseline`" in capsys.readouterr().err
 
 
 def test_a_published_number_finds_its_own_arm_target_and_metric():

@@ -156,6 +156,14 @@ def test_the_tree_cannot_be_changed():
             id="missing model",
         ),
         pytest.param(
+            [("name: minilm-l6", "name: ./bert")],
+            [
+                "my.yaml:3  backbone.name  './bert' is no model of the catalogue, no folder, and no hub id; write one "
+                "of: minilm-l6, smollm2-135m, e5-small, bert-tiny-splade, or a folder, or org/name"
+            ],
+            id="missing folder of a model",
+        ),
+        pytest.param(
             [("    batch: 8", "    batch: eight")],
             ["my.yaml:17  training.target.batch  is the text 'eight'; write a whole number"],
             id="word for a number",
