@@ -107,8 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Arguments:
         arguments: what follows `softbridge`; the process's own arguments by default.
     """
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("softbridge").setLevel(logging.INFO if is_main() else logging.ERROR)
+    log = logging.getLogger("softbridge")
+    log.setLevel(logging.INFO if is_main() else logging.ERROR)
+    if not log.hasHandlers():  # its own and not the root's: other packages bring theirs, and would be heard twice
+        log.addHandler(logging.StreamHandler())
     try:
         app(args=arguments)
     except Exception as error:

@@ -110,6 +110,19 @@ def test_the_package_runs_as_a_module():
     assert (done.returncode, done.stdout) == (0, f"softbridge {softbridge.__version__}\n")
 
 
+def test_other_packages_are_not_heard_twice_and_softbridge_is_heard():
+    code = (
+        "import logging\nfrom softbridge.cli.main import main\n"
+        "try: main(['--version'])\n"
+        "finally:\n"
+        "    logging.getLogger('softbridge.assets').info('fetching')\n"
+        "    print(logging.getLogger().handlers)"
+    )
+    done = python("-c", code)
+    assert done.stdout.splitlines()[1:] == ["[]"]
+    assert done.stderr == "fetching\n"
+
+
 def test_all_the_verbs_are_there():
     assert (
         " ".join(COMMANDS)
