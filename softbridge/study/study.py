@@ -207,6 +207,7 @@ class Study:
     def run(self, part: Part | None = None, abreast: bool = False) -> StudyResult:
         """Run what is not finished, of all or of one part, and return the records."""
         started = time.perf_counter()
+        self.say_notes()
         self.prepared()
         sources = [name for name in self.needed() if part is None or part.reads(name)]
         if abreast:
@@ -219,6 +220,12 @@ class Study:
         self.stay_frozen()
         self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
         return StudyResult(self.out, records)
+
+    def say_notes(self) -> None:
+        """Say once what was noticed when the domains were opened: texts in two splits, and what was done about them."""
+        domains = [*self.materials.sources.values(), *self.materials.targets.values()]
+        for line in dict.fromkeys(f"{domain.name}: {note}" for domain in domains for note in domain.notes):
+            self.watcher.say(line)
 
     def carry(self, target: str, arm: Arm, extracted: Mapping[str, dict[str, Any]]) -> Record:
         """Carry one arm to one target, score it on the test rows, and return its record.

@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -115,6 +116,19 @@ def test_a_killed_study_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, 
         study.run(toy, tmp_path / "killed")
     resumed = study.run(recipes.read(tmp_path / "killed" / "recipe.yaml"), tmp_path / "killed")
     assert numbers(whole.records) == numbers(resumed.records)
+
+
+def test_texts_that_stand_in_two_splits_are_told_once(tmp_path):
+    make(tmp_path)
+    rows = pico.frame(seed=2).to_pandas()
+    rows["split"] = np.where(np.arange(len(rows)) < len(rows) // 2, "train", "test")
+    rows.loc[len(rows) - 1, ["text", "label"]] = rows.loc[0, ["text", "label"]]
+    rows.to_csv(tmp_path / "toys.csv", index=False)
+    told = StringIO()
+    study.run(
+        recipes.read(tmp_path / "toy.yaml", ["arms={none: {bridge: none}}"]), tmp_path / "out", Console(file=told)
+    )
+    assert told.getvalue().count("toys: 1 text stood in both train and") == 1
 
 
 def test_planning_names_the_stages_and_what_is_finished(tmp_path):
