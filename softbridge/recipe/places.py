@@ -9,7 +9,7 @@ from pathlib import Path
 
 from softbridge.assets.table import ALIASES, ASSETS
 from softbridge.errors import nearest
-from softbridge.prompts.shelved import gallery, located
+from softbridge.prompts.shelved import GALLERY, gallery, gallery_folder, located
 from softbridge.recipe.document import Document, Steps
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")  # no ./folder and no ../folder
@@ -63,7 +63,8 @@ def prompts(name: str, folder: Path, path: Steps, document: Document) -> str:
     """Return the name of a source's saved prompts, a folder beside the recipe as an absolute path; note others."""
     found = _beside(name, folder)
     if found is not None and found.is_dir():
-        return str(found)
+        own = name in gallery() and found.resolve() == (gallery_folder() / name.removeprefix(GALLERY)).resolve()
+        return name if own else str(found)  # in a clone's folder the gallery's names are folders, which others have not
     if located(name) is None:
         seen = f"'{name}' is no folder in {folder.resolve()}, and no name of the gallery{nearest(name, gallery())}"
         document.note(path, seen, "give a folder of saved prompts; softbridge ls gallery lists the gallery's names")

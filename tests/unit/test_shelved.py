@@ -7,7 +7,9 @@ from softbridge import recipe as recipes
 from softbridge import study
 from softbridge.errors import PromptError, RecipeError
 from softbridge.prompts import files
-from softbridge.prompts.shelved import Shelved, gallery, shelves
+from softbridge.prompts.shelved import Shelved, gallery, gallery_folder, shelves
+from softbridge.recipe import places
+from softbridge.recipe.document import Document
 from softbridge.study.gallery import fill
 from softbridge.study.study import Study
 from tests.unit.test_study import make
@@ -128,3 +130,12 @@ def test_the_gallery_is_whole():
 
 def test_the_shelves_of_a_backbone_go_by_short_names(shelf):
     assert list(shelves("any", shelf / "shelf")) == ["books", "films"]
+
+
+def test_in_a_clones_folder_a_name_of_the_gallery_stays_a_name(tmp_path, monkeypatch):
+    (tmp_path / "gallery/minilm-l6/films").mkdir(parents=True)
+    monkeypatch.chdir(gallery_folder().parent)
+    path, document = ("sources", "films", "prompts"), Document({}, "a recipe")
+    assert places.prompts("gallery/minilm-l6/movies", tmp_path, path, document) == "gallery/minilm-l6/movies"
+    own = tmp_path / "gallery/minilm-l6/films"
+    assert places.prompts("gallery/minilm-l6/films", tmp_path, path, document) == str(own)
