@@ -61,8 +61,8 @@ def study(monkeypatch):
 
     asked = SimpleNamespace(runs=[], reports=[])
 
-    def run(recipe, out, console, track=None):
-        asked.runs.append((recipe, out, console))
+    def run(recipe, out, console, track=None, abreast=False):
+        asked.runs.append((recipe, out, console, abreast))
         return SimpleNamespace(folder=out, records=["a record"])
 
     def write(folders, out, figures=False):
@@ -168,7 +168,8 @@ def test_an_error_keeps_its_three_parts(call):
 
 def test_run_hands_over_the_recipe_and_prints_the_report(call, study):
     said = call("run quickstart --set shots=16 --set training.target.steps=3 --seeds 4,5")
-    ((recipe, out, console),) = study.runs
+    ((recipe, out, console, abreast),) = study.runs
+    assert not abreast
     assert (recipe.shots, recipe.training.target.steps, recipe.seeds) == (16, 3, (4, 5))
     assert out == Path("runs/quickstart")
     assert console is not None
@@ -192,7 +193,7 @@ def test_settings_of_no_engine_are_a_message(call, study):
 def test_only_the_main_process_of_a_launch_prints_and_reports(call, study, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     said = call("run quickstart --out here")
-    assert study.runs[0][1:] == (Path("here"), None)
+    assert study.runs[0][1:] == (Path("here"), None, False)
     assert study.reports == []
     assert said.out + said.err == ""
     assert call("run quickstrat", 2).err == ""
@@ -201,7 +202,7 @@ def test_only_the_main_process_of_a_launch_prints_and_reports(call, study, monke
 def test_ctrl_c_says_how_to_go_on(call, monkeypatch):
     import softbridge.study
 
-    def run(recipe, out, console, track=None):
+    def run(recipe, out, console, track=None, abreast=False):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(softbridge.study, "run", run)
@@ -211,7 +212,7 @@ def test_ctrl_c_says_how_to_go_on(call, monkeypatch):
 def test_a_defect_keeps_its_traceback(study, monkeypatch):
     import softbridge.study
 
-    def run(recipe, out, console, track=None):
+    def run(recipe, out, console, track=None, abreast=False):
         raise ZeroDivisionError
 
     monkeypatch.setattr(softbridge.study, "run", run)
