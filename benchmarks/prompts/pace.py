@@ -16,7 +16,7 @@ from softbridge.study import learning
 from softbridge.study.study import Study
 
 HERE = Path(__file__).parents[2] / "recipes" / "prompts"
-STEPS, ROUNDS = {"sentence": 12, "causal": 2}, 1
+STEPS, ROUNDS = {"sentence": 12, "causal": 2}, 3
 MORE = {"low_rank": ["prompt.rank=2"]}
 
 
