@@ -33,11 +33,14 @@ def command(
     length: Annotated[
         int | None, typer.Option(min=1, help="Rows to take of a file's table; P of an encoder-decoder's 2 P.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a prompt that is there.")] = False,
 ) -> None:
     """Take a prompt that PEFT or another library trained, and save it as one of softbridge's."""
     from softbridge.backbones.base import BackboneSpec
     from softbridge.study.taking import bring_in
 
+    if out.exists() and not force:
+        raise SoftbridgeError(f"{out} is there already", "a new folder", "choose another name, or add --force")
     spec = BackboneSpec(name=backbone, kind=cast("Kind | None", kind))
     found = bring_in(source, spec, words_of(label or []), template, task, length)
     found.save(out)

@@ -40,6 +40,16 @@ def test_an_adapter_becomes_a_prompt_that_predicts(folder, tmp_path):
     assert 0.5 <= share <= 1
 
 
+def test_a_prompt_that_is_there_is_replaced_only_where_asked(folder, tmp_path, capsys):
+    save_file({"t": torch.ones(2, 32)}, tmp_path / "t.safetensors")
+    arguments = ["import", str(tmp_path / "t.safetensors"), "--backbone", folder, "--out", str(tmp_path / "mine")]
+    assert status([*arguments, *LABELS]) == 0
+    assert status(arguments) == 2
+    assert "add --force" in capsys.readouterr().err
+    assert sb.load(tmp_path / "mine").card.verbalizer
+    assert status([*arguments, "--force"]) == 0
+
+
 def test_the_first_rows_of_a_bare_table_are_taken(folder, tmp_path):
     table = torch.randn(6, 32)
     save_file({"shared": table}, tmp_path / "t.safetensors")
