@@ -26,7 +26,9 @@ arms:
 """
 
 
-def make(folder: Path, arms: str, seeds: Sequence[int] = (0, 1), every: tuple[int, int] = (4, 2)) -> Path:
+def make(
+    folder: Path, arms: str, seeds: Sequence[int] = (0, 1), every: tuple[int, int] = (4, 2), kind: str = "sentence"
+) -> Path:
     """Make the backbone, the domains and a recipe of the arms, and return the recipe's file.
 
     Arguments:
@@ -34,10 +36,11 @@ def make(folder: Path, arms: str, seeds: Sequence[int] = (0, 1), every: tuple[in
         arms: the recipe's last section, as it stands in YAML.
         seeds: the recipe's.
         every: steps from one checkpoint to the next, on a source and on the target.
+        kind: the backbone's.
     """
     for seed, name in enumerate(["films", "books", "toys"]):
         pico.frame(seed=seed).to_csv(folder / f"{name}.csv")
-    backbone = pico.save_backbone(folder / "backbone")
+    backbone = pico.save_backbone(folder / "backbone", kind)
     recipe = folder / "toy.yaml"
     recipe.write_text(HEAD.format(seeds=list(seeds), backbone=backbone, every=every) + arms)
     return recipe

@@ -1,6 +1,6 @@
 """Make the table over starts from the records of recipes/design.yaml.
 
-Run: the commands of README.md, then
+Run: the commands of the recipe's first comment with --out runs/design, then
      python benchmarks/design/table.py runs/design > table.md
 """
 

@@ -15,33 +15,16 @@ from softbridge.prompts import files
 from softbridge.records.store import read
 from softbridge.study.predicting import predict
 from tests import pico
+from tests import toy as toys
 from tests.dying import dying
 
-RECIPE = """
-name: toy
-seeds: [0, 1]
-backbone: {{name: {backbone}, max_length: 32, precision: float32, attention: sdpa}}
-prompt: {{length: 3}}
-domain:
-  labels: {{negative: negative, positive: positive}}
-  template: "{template}"
-sources:
-  films: {{data: films.csv}}
-  books: {{data: books.csv}}
-targets:
-  toys: {{data: toys.csv}}
-shots: 8
-validation_shots: 4
-training:
-  source: {{steps: 8, batch: 4, learning_rate: 0.05, evaluate_every: 4}}
-  target: {{steps: 4, batch: 4, learning_rate: 0.05, evaluate_every: 2}}
-arms:
-  no prompt: {{bridge: none}}
-  reuse: {{bridge: reuse, source: films}}
-  scratch: {{bridge: scratch}}
-  scratch at both budgets: {{bridge: scratch, budget: combined}}
-  random: {{bridge: random, source: films}}
-  spot: {{bridge: spot}}
+ARMS = """\
+  no prompt: {bridge: none}
+  reuse: {bridge: reuse, source: films}
+  scratch: {bridge: scratch}
+  scratch at both budgets: {bridge: scratch, budget: combined}
+  random: {bridge: random, source: films}
+  spot: {bridge: spot}
 """
 
 
@@ -51,13 +34,7 @@ def toy(request, tmp_path):
 
 
 def make(folder, kind="sentence"):
-    for seed, name in enumerate(["films", "books", "toys"]):
-        pico.frame(seed=seed).to_csv(folder / f"{name}.csv")
-    backbone = pico.save_backbone(folder / "backbone", kind)
-    path = folder / "toy.yaml"
-    template = "{text}"
-    path.write_text(RECIPE.format(backbone=backbone, template=template))
-    return recipes.read(path)
+    return recipes.read(toys.make(folder, ARMS, kind=kind))
 
 
 def numbers(records):
