@@ -78,6 +78,19 @@ class Joined:
 
 
 @dataclass(frozen=True)
+class Abroad:
+    """Hold what was learned on one of several source models.
+
+    Arguments:
+        sources: each source domain's prompt there.
+        pair: the words that the model shares with the target's.
+    """
+
+    sources: Mapping[str, Injection]
+    pair: Pair
+
+
+@dataclass(frozen=True)
 class Shore:
     """Hold what one seed's crossing may look at. The heavy things are asked for, not handed over.
 
@@ -95,6 +108,8 @@ class Shore:
             validation loss; the same as the bridge `spot` from that source.
         mixture: trains one fresh prompt on the rows of several sources.
         pair: returns the words that the source model and the target model share; None where they are one model.
+        further: returns what was learned on the other source models, where there are several; `sources` and `pair` are
+            of the first.
         own: the source domain that is the target's own data, learned on the other model; None where there is none.
         native: a source domain's prompt that was learned on the target's model.
         tune: trains what prompts by domain share on the domains' rows and the target's model, for some steps at a rate.
@@ -117,6 +132,7 @@ class Shore:
     adapted: Callable[[str], tuple[Injection, float]]
     mixture: Callable[[Sequence[str]], Injection]
     pair: Callable[[], Pair] | None = None
+    further: Callable[[], Sequence[Abroad]] = list
     own: str | None = None
     native: Callable[[str], Injection] = _one_model
     tune: Callable[[Mapping[str, PromptModule], int, float], None] = _one_model
@@ -154,7 +170,8 @@ class Bridge(Protocol):
     virtual tokens at the input and nothing else, `reads_rows` (False where a bridge does not have it) whether more of a
     source is read than its prompts: its rows, or its looks at validation; `starts` (False as well) whether it makes a
     start and no more, from which the recipe's kind of prompt goes on: such arms may train in one bank; `models` between
-    how many models it stands: 1, 2, or either.
+    how many models it stands: 1, 2, or either; `every_model` (False as well) whether it reads all of several source
+    models.
     """
 
     name: ClassVar[str]

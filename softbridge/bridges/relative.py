@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 import torch
 from torch.nn import functional
 
-from softbridge.bridges.base import Crossing, Shore
+from softbridge.bridges.base import Abroad, Crossing, Shore
 from softbridge.bridges.choosing import paired_source, pairing
+from softbridge.bridges.vocabularies import common
 from softbridge.errors import BridgeError
 from softbridge.injection import Injection
 
@@ -20,8 +21,8 @@ class Relative:
     """Seek the prompt whose cosines to the shared words in the target model are those of the source prompt in its own.
 
     `r(v) = [cos(v, a_1) .. cos(v, a_m)]`, `P_t = argmax_v mean_p cos(r_t(v_p), mean_s r_s(P_s,p))`; at each step v is
-    brought to the mean and the deviation of the target's word embeddings. No labels of the target are read, unless
-    `choose` says so.
+    brought to the mean and the deviation of the target's word embeddings. s is one source on one model, every source,
+    every source model, or both. No labels of the target are read, unless `choose` says so.
 
     *Reference*: Wu, Wu, Mou. Zero-Shot Continuous Prompt Transfer: Generalizing Task Semantics Across Language Models.
     ICLR 2024.
@@ -29,6 +30,8 @@ class Relative:
     Arguments:
         source: the source domain; left out, the target's own data on the other model, or the only one.
         every: whether the encodings of all sources are averaged, instead.
+        every_model: whether the encodings on all models that `source_backbone` lists are averaged, with words that all
+            of them share as anchors; else the first is read.
         anchors: m, how many shared words, at least 2; all where there are fewer.
         top: how many of the largest cosines of each token count; all when left out.
         steps: steps of Adam.
@@ -40,6 +43,7 @@ class Relative:
 
     source: str | None = None
     every: bool = False
+    every_model: bool = False
     anchors: int = 8192
     top: int | None = None
     steps: int = 500
@@ -81,16 +85,24 @@ class Relative:
     def cross(self, shore: Shore) -> Crossing:
         """Return the prompt that was found."""
         names = tuple(shore.sources) if self.every else (paired_source(shore, self.source),)
-        pair, begun = pairing(shore).part(0, self.anchors, 2), shore.fresh().bake().tokens
+        models, begun = self.anchored(shore), shore.fresh().bake().tokens
         assert begun is not None
-        wanted = torch.stack([relative(tokens(shore, name), pair.source) for name in names]).mean(0)
+        pair, wanted = models[0].pair, encoded(models, names)
         found = self.sought(begun[0].float(), kept(wanted, self.top), pair.target)
         if self.choose == "validation":
             losses = shore.losses([Injection(each.unsqueeze(0)) for each in found])
             found = [found[losses.index(min(losses))]]
         reached = encoded_alike(found[-1], kept(wanted, self.top), pair.target).item()
-        note = f"from {' and '.join(names)}, {len(pair.words)} anchors, cosine {reached:.3f}, by {self.choose}"
+        on = f" on {len(models)} models" if len(models) > 1 else ""
+        note = f"from {' and '.join(names)}{on}, {len(pair.words)} anchors, cosine {reached:.3f}, by {self.choose}"
         return Crossing(Injection(found[-1].unsqueeze(0)), names, note)
+
+    def anchored(self, shore: Shore) -> list[Abroad]:
+        """Return what is carried from each source model, with the anchors in place of all shared words."""
+        first = Abroad(shore.sources, pairing(shore))
+        models = [first, *shore.further()] if self.every_model else [first]
+        pairs = common([one.pair for one in models])
+        return [Abroad(one.sources, pair.part(0, self.anchors, 2)) for one, pair in zip(models, pairs, strict=True)]
 
     def sought(self, start: torch.Tensor, wanted: torch.Tensor, anchors: torch.Tensor) -> Sequence[torch.Tensor]:
         """Return the prompts at every 50th step, and at the last."""
@@ -105,11 +117,16 @@ class Relative:
         return found
 
 
-def tokens(shore: Shore, name: str) -> torch.Tensor:
-    """Return a source's virtual tokens `[P, H_s]`."""
-    found = shore.sources[name].tokens
-    assert found is not None
-    return found[0].float()
+def tokens(prompt: Injection) -> torch.Tensor:
+    """Return a source prompt's virtual tokens `[P, H_s]`."""
+    assert prompt.tokens is not None
+    return prompt.tokens[0].float()
+
+
+def encoded(models: Sequence[Abroad], names: Sequence[str]) -> torch.Tensor:
+    """Return the mean encoding `[P, m]` of sources over models."""
+    told = [relative(tokens(one.sources[name]), one.pair.source) for one in models for name in names]
+    return torch.stack(told).mean(0)
 
 
 def relative(vectors: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:

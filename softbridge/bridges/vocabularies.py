@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +38,26 @@ class Pair:
                 "skip fewer words, or choose models of one language",
             )
         return Pair(self.words[part], self.source[part], self.target[part])
+
+    def only(self, words: Sequence[str]) -> Pair:
+        """Return these of the words, in their order."""
+        place = {word: i for i, word in enumerate(self.words)}
+        at = [place[word] for word in words]
+        return Pair(tuple(words), self.source[at], self.target[at])
+
+
+def common(pairs: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs of several source models with one target model, with the words that all share, in one order.
+
+    Example:
+        >>> a = Pair(("the", "film"), torch.zeros(2, 3), torch.zeros(2, 4))
+        >>> b = Pair(("film", "plot"), torch.zeros(2, 5), torch.zeros(2, 4))
+        >>> [pair.words for pair in common([a, b])]
+        [('film',), ('film',)]
+    """
+    others = [set(pair.words) for pair in pairs[1:]]
+    words = [word for word in pairs[0].words if all(word in other for other in others)]
+    return [pair.only(words) for pair in pairs]
 
 
 def shared_words(source: Mapping[str, int], target: Mapping[str, int]) -> list[tuple[str, int, int]]:

@@ -38,6 +38,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         if arm.bridge.reads_sources and parts["source_backbone"] is None:
             check_own(arm, parts["sources"], parts["targets"], document)
         rounds.check(arm, dict(parts), document)
+    check_several(arms, 1 + len(parts["more_source_backbones"]), document)
     check_shelved(parts, arms, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing and not parts["other_classes"]:
@@ -140,6 +141,18 @@ def check_models(arm: Arm, two: bool, document: Document) -> None:
     else:
         seen = f"is {arm.bridge.name}, which goes from one model to another, and there is one backbone"
         document.note(stands, seen, "add source_backbone: {name: ...}, or choose spot")
+
+
+def check_several(arms: Sequence[Arm], models: int, document: Document) -> None:
+    """Note an arm that reads every source model where there is one, and several of which no arm reads more than one."""
+    reading = [arm for arm in arms if getattr(arm.bridge, "every_model", False)]
+    if models == 1:
+        for arm in reading:
+            fix = "list several: source_backbone: [{name: ...}, {name: ...}]; or remove every_model"
+            document.note(("arms", arm.name, "every_model"), "is true, and sources have one model", fix)
+    elif not reading:
+        fix = "leave one, or add an arm {bridge: relative, every_model: true}"
+        document.note(("source_backbone",), f"has {models} models, and no arm reads more than the first", fix)
 
 
 def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> None:

@@ -42,7 +42,7 @@ class Keys:
     shots: int | list[int | None] | None = None
     validation_shots: int | None = None
     training: Section = field(default_factory=dict)
-    source_backbone: Section = field(default_factory=dict)
+    source_backbone: Section | list[Section] = field(default_factory=dict)
     design: Section | None = None
     pretrain: Section | None = None
     tune: Section | None = None
@@ -131,7 +131,7 @@ def typed(document: Document, folder: Path) -> Recipe:
     top = Keys(**{"name": "", "backbone": {}, "targets": {}, "arms": {}, **given})
     sections = _Sections(document, folder, valid(Domain, top.domain, ("domain",), document))
     prompt = sections.prompt(top.prompt)
-    backbone = sections.backbone(top.backbone, "backbone")
+    backbone, abroad = sections.backbone(top.backbone, "backbone"), sections.abroad(top.source_backbone)
     kind = (backbone.kind or pairs.told(backbone)) if backbone else None
     usual = usual_plan(prompt, kind) if prompt else {}
     training, arms = sections.rounds(top.training, top.arms, usual)
@@ -142,7 +142,8 @@ def typed(document: Document, folder: Path) -> Recipe:
         "name": top.name,
         "seeds": tuple(top.seeds),
         "backbone": backbone,
-        "source_backbone": sections.backbone(top.source_backbone, "source_backbone") if top.source_backbone else None,
+        "source_backbone": abroad[0] if abroad else None,
+        "more_source_backbones": abroad[1:],
         "prompt": prompt,
         "sources": sections.sources(top.sources),
         "targets": sections.domains("targets", top.targets),
@@ -169,12 +170,17 @@ class _Sections:
     folder: Path
     shared: Section
 
-    def backbone(self, values: Section, key: str) -> BackboneSpec | None:
-        path = (key,)
+    def backbone(self, values: Section, *path: str | int) -> BackboneSpec | None:
         given = valid(BackboneSpec, values, path, self.document)
         if "name" in given:
             given["name"] = places.model(given["name"], self.folder, (*path, "name"), self.document)
         return built(BackboneSpec, given, path, self.document)
+
+    def abroad(self, values: Section | list[Section]) -> tuple[BackboneSpec | None, ...]:
+        """Return the models of the sources, where those are others than the targets'."""
+        if isinstance(values, list):
+            return tuple(self.backbone(one, "source_backbone", i) for i, one in enumerate(values))
+        return (self.backbone(values, "source_backbone"),) if values else ()
 
     def prompt(self, values: Section) -> PromptKind | None:
         kind = self.choice(PROMPTS, values.get("kind", "soft"), "prompt", ("prompt", "kind"))

@@ -98,7 +98,7 @@ class Recipe:
         name: what the study is called.
         seeds: one member of the bank each.
         backbone: the frozen model.
-        source_backbone: the frozen model of the sources, where that is another one.
+        source_backbone: the frozen model of the sources, where that is another one; the first, where there are several.
         prompt: the kind of prompt, with its settings.
         sources: the source domains by name; a source may be prompts that were saved before.
         targets: the target domains by name.
@@ -111,6 +111,7 @@ class Recipe:
         pretrain: what is trained on text before any source is learned, where something is.
         tune: how the backbone is tuned on the sources before prompts are extracted, where it is.
         other_classes: whether targets may have classes that the sources do not, as from one task to another.
+        more_source_backbones: the other models that every source is learned on too, for bridges that read several.
     """
 
     name: str
@@ -129,6 +130,12 @@ class Recipe:
     pretrain: Pretrain | None = None
     tune: Tune | None = None
     other_classes: bool = False
+    more_source_backbones: tuple[BackboneSpec, ...] = ()
+
+    @property
+    def source_backbones(self) -> tuple[BackboneSpec, ...]:
+        """Return all models that sources are learned on, where those are others than the targets'."""
+        return (self.source_backbone, *self.more_source_backbones) if self.source_backbone else ()
 
     def by_shots(self) -> list[Recipe]:
         """Return the recipes of one value of `shots` each: what they leave behind is what each alone would leave."""
@@ -140,7 +147,7 @@ class Recipe:
             "name": self.name,
             "seeds": list(self.seeds),
             "backbone": plain(self.backbone),
-            **({"source_backbone": plain(self.source_backbone)} if self.source_backbone else {}),
+            **_abroad(self.source_backbones),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
             **({"design": plain(self.design)} if self.design else {}),
             **({"pretrain": self.pretrain.resolved(plain(self.pretrain.domain))} if self.pretrain else {}),
@@ -187,6 +194,11 @@ def plain(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     return f"<{type(value).__name__} in memory>"
+
+
+def _abroad(models: tuple[BackboneSpec, ...]) -> dict[str, Any]:
+    """Return the key `source_backbone`: a model, a list of several, or no key at all."""
+    return {"source_backbone": plain(models if len(models) > 1 else models[0])} if models else {}
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

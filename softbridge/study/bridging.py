@@ -102,7 +102,7 @@ def bridge(request: Request, out: Path, console: Console | None = None) -> Bridg
         study.materials.unpromised = found
         rungs, losses = hold(study, target)
         winner = chosen(losses, preferred(recipe))
-        extracted = {source: study.extract(source) for source in study.needed()}
+        extracted = study.extract_all(None, abreast=False)
         records = [study.carry(target, recipe.arms[name], extracted) for name in dict.fromkeys((SCRATCH, winner))]
         study.stay_frozen()
     return Bridged(recipe, ranking, rungs, losses, winner, records, left(study, target, winner))

@@ -45,14 +45,16 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
         planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, steps, rows, note)
 
     for study in (Study(one, out) for one in recipe.by_shots()):
-        for designer in {id(s): s.designing for s in (study.home, study) if s.designing}.values():
+        for designer in {id(s): s.designing for s in (*study.homes, study) if s.designing}.values():
             add(designer, None, 0, "candidates scored on validation rows")
         for before in study.preparing.planned():
             add(*before)
-        for source in study.needed():
-            stage = study.home.extraction(source)
-            saved = isinstance(stage, ShelvedStage)
-            add(stage, None if saved else recipe.training.source, len(recipe.seeds), "saved before")
+        for place, there in enumerate(study.homes):
+            on = f", on {there.recipe.backbone.name}" if len(study.homes) > 1 else ""
+            for source in study.needed(place):
+                stage = there.extraction(source)
+                saved = isinstance(stage, ShelvedStage)
+                add(stage, None if saved else recipe.training.source, len(recipe.seeds), "saved before", on)
         for target, arm in study.cells():
             lesson = study.adaptation(target, arm)
             home = ", from the target's own data" if study.at_home(target, arm) else ""

@@ -29,7 +29,7 @@ class Cell:
         stage: the stage that touched the test rows; its digest names the record.
         adapted: the lesson's result.
         tested: the test's result.
-        sources: the results of the source stages that the arm read.
+        sources: the results of the source stages that the arm read, by source, one a model.
         searched: the result of the rounds in which the lesson was found, where it was.
         prepared: the results of the stages before these.
     """
@@ -41,7 +41,7 @@ class Cell:
     stage: Stage
     adapted: dict[str, Any]
     tested: dict[str, Any]
-    sources: Mapping[str, dict[str, Any]]
+    sources: Mapping[str, Sequence[dict[str, Any]]]
     searched: dict[str, Any] | None = None
     prepared: Sequence[dict[str, Any]] = ()
 
@@ -57,7 +57,12 @@ class Cell:
     @property
     def before(self) -> list[dict[str, Any]]:
         """Return the results of the stages before the target, in their order; the last may be the bridge's own."""
-        return [*self.prepared, *self.sources.values(), *([self.adapted["joint"]] if "joint" in self.adapted else [])]
+        return [*self.prepared, *self.extracted, *([self.adapted["joint"]] if "joint" in self.adapted else [])]
+
+    @property
+    def extracted(self) -> list[dict[str, Any]]:
+        """Return the results of all source stages that the arm read."""
+        return [result for results in self.sources.values() for result in results]
 
 
 def record(materials: Materials, cell: Cell, out: Path) -> Record:
@@ -113,7 +118,7 @@ def backbone_facts(materials: Materials, cell: Cell) -> dict[str, Any]:
 
 def budget(materials: Materials, cell: Cell) -> dict[str, Any]:
     """Return the steps that the arm's prompts were given, on sources and target; and what was tried in rounds."""
-    steps = sum(materials.spent(name)[0] for name in cell.sources)
+    steps = sum(materials.spent(name)[0] * len(results) for name, results in cell.sources.items())
     together = cell.adapted["joint"]["members"][0]["last_step"] if "joint" in cell.adapted else 0
     earlier = [(result["kind"], result["members"][0]["last_step"]) for result in cell.prepared]
     return {
@@ -204,7 +209,7 @@ def member_facts(cell: Cell, index: int, out: Path) -> dict[str, Any]:
 
 def nondeterministic(cell: Cell) -> list[str]:
     """Return the operations, in any stage that the cell rests on, that could not promise the same numbers each time."""
-    stages = (*cell.sources.values(), cell.adapted, cell.tested)
+    stages = (*cell.extracted, cell.adapted, cell.tested)
     return sorted({operation for stage in stages for operation in stage.get("nondeterministic", [])})
 
 

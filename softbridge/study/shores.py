@@ -14,7 +14,7 @@ import torch
 from datasets import concatenate_datasets
 
 from softbridge.batch import Rows
-from softbridge.bridges.base import Joined, Pupil, Shore, Together
+from softbridge.bridges.base import Abroad, Joined, Pupil, Shore, Together
 from softbridge.bridges.scratch import Scratch
 from softbridge.bridges.spot import Spot
 from softbridge.bridges.vocabularies import Pair, shared_words
@@ -70,9 +70,10 @@ class Shores:
             **({} if self.study.home is self.study else self.abroad(seed)),
         )
 
-    def saved(self, source: str, seed: int, which: str) -> Injection:
+    def saved(self, source: str, seed: int, which: str, home: Study | None = None) -> Injection:
         """Return a source's prompt; its head only where the target has the same classes, which a head knows alone."""
-        prompt = files.load(prompt_folder(self.study.home.extraction(source), seed, which)).injection
+        stage = (home or self.study.home).extraction(source)
+        prompt = files.load(prompt_folder(stage, seed, which)).injection
         known = self.study.materials.sources[source].classes == self.domain.classes
         return prompt if known else replace(prompt, head=None, head_bias=None)
 
@@ -83,6 +84,7 @@ class Shores:
         draw = generator(seed, "fitting", self.target)
         return {
             "pair": lambda: paired(there, here),
+            "further": lambda: [self.further(home, seed) for home in self.study.origins(self.arm)[1:]],
             "own": next(own, None),
             "native": lambda name: self.native(name, seed),
             "tune": lambda modules, steps, rate: tune(here, modules, here.sources, steps, rate, draw),
@@ -90,6 +92,11 @@ class Shores:
                 here, there, module, prompt, how, self.domain, here.sources[how.public], draw
             ),
         }
+
+    def further(self, home: Study, seed: int) -> Abroad:
+        """Return what was learned on a further source model."""
+        prompts = {name: self.saved(name, seed, "best", home) for name in self.names}
+        return Abroad(prompts, paired(home.materials, self.study.materials))
 
     def native(self, source: str, seed: int) -> Injection:
         """Return a source domain's prompt, learned on the target's model."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,10 +72,12 @@ class Study:
             self.common = {**self.common, "design": self.designing.digest}
         self.preparing.pretrain()
         # Sources of another model are a study of their own in the same folder: the same recipe, on that model.
-        there = (
-            replace(recipe, backbone=recipe.source_backbone, source_backbone=None) if recipe.source_backbone else None
-        )
-        self.home = Study(there, out, console, tell) if there else self
+        there = [
+            replace(recipe, backbone=model, source_backbone=None, more_source_backbones=())
+            for model in recipe.source_backbones
+        ]
+        self.homes = tuple(Study(one, out, console, tell) for one in there) or (self,)
+        self.home = self.homes[0]
 
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
         """Return a stage of this study."""
@@ -170,7 +172,12 @@ class Study:
 
     def inputs(self, target: str, arm: Arm) -> list[str]:
         """Return the digests of the source stages that an arm reads."""
-        return [self.home.extraction(s).digest for s in self.used(target, arm)] if arm.bridge.reads_sources else []
+        read = self.used(target, arm) if arm.bridge.reads_sources else []
+        return [home.extraction(source).digest for home in self.origins(arm) for source in read]
+
+    def origins(self, arm: Arm) -> tuple[Study, ...]:
+        """Return the studies of the models that an arm carries from: the first, or all where its bridge reads all."""
+        return self.homes if getattr(arm.bridge, "every_model", False) else self.homes[:1]
 
     def beside(self, arm: Arm) -> list[Any]:
         """Return what of all targets decides what they learn together."""
@@ -209,10 +216,7 @@ class Study:
         started = time.perf_counter()
         self.say_notes()
         self.prepared()
-        sources = [name for name in self.needed() if part is None or part.reads(name)]
-        if abreast:
-            extract_abreast(self.home, sources)
-        extracted = {name: self.home.extract(name) for name in sources}
+        extracted = self.extract_all(part, abreast)
         chosen = [(target, arm) for target, arm in self.cells() if part is None or part.holds(target, arm.name)]
         if abreast:
             adapt_abreast(self, chosen)
@@ -221,28 +225,38 @@ class Study:
         self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
         return StudyResult(self.out, records)
 
+    def extract_all(self, part: Part | None, abreast: bool) -> dict[str, list[dict[str, Any]]]:
+        """Train what some arm reads, and return the results of the source stages by source, one a model."""
+        extracted: dict[str, list[dict[str, Any]]] = {}
+        for place, home in enumerate(self.homes):
+            sources = [name for name in self.needed(place) if part is None or part.reads(name)]
+            if abreast:
+                extract_abreast(home, sources)
+            for name in sources:
+                extracted.setdefault(name, []).append(home.extract(name))
+        return extracted
+
     def say_notes(self) -> None:
         """Say once what was noticed when the domains were opened: texts in two splits, and what was done about them."""
         domains = [*self.materials.sources.values(), *self.materials.targets.values()]
         for line in dict.fromkeys(f"{domain.name}: {note}" for domain in domains for note in domain.notes):
             self.watcher.say(line)
 
-    def carry(self, target: str, arm: Arm, extracted: Mapping[str, dict[str, Any]]) -> Record:
+    def carry(self, target: str, arm: Arm, extracted: Mapping[str, Sequence[dict[str, Any]]]) -> Record:
         """Carry one arm to one target, score it on the test rows, and return its record.
 
         Arguments:
             target: the target.
             arm: the arm.
-            extracted: the results of the source stages by source.
+            extracted: the results of the source stages by source, one a model.
         """
         if self.at_home(target, arm):
             self.watcher.say(f"{target} / {arm.name}: its source is the target's own data; this is no transfer")
         lesson, adapted, searched = self.reach(target, arm)
         stage = self.evaluation(target, arm, lesson.stage.digest)
         tested = touch_test(self.materials, stage, lesson, adapted, self.watcher)
-        read = {
-            name: extracted[name] for name in self.reads(target, arm) if name in extracted and arm.bridge.reads_sources
-        }
+        names = [name for name in self.reads(target, arm) if name in extracted and arm.bridge.reads_sources]
+        read = {name: extracted[name][: len(self.origins(arm))] for name in names}
         given = lesson.plan or self.budget(target, arm)
         before = [result for result in self.prepared() if result["trains"] != "prompt" or arm.bridge.name != "none"]
         cell = Cell(target, arm, given, lesson, stage, adapted, tested, read, searched, before)
@@ -250,7 +264,7 @@ class Study:
 
     def stay_frozen(self) -> None:
         """Check that training left the backbone as it was."""
-        if not (self.materials.still_frozen() and self.home.materials.still_frozen()):
+        if not all(study.materials.still_frozen() for study in (self, *self.homes)):
             raise BackboneError(
                 "the backbone's weights are not what they were before training",
                 "a frozen backbone",
@@ -268,9 +282,10 @@ class Study:
         """Carry out what stands before the sources, and return what came of it."""
         return self.preparing.carry_out(any(arm.bridge.name != "none" for _, arm in self.cells()))
 
-    def needed(self) -> list[str]:
-        """Return the sources that some arm reads."""
-        readers = [(target, arm) for target, arm in self.cells() if arm.bridge.reads_sources]
+    def needed(self, place: int = 0) -> list[str]:
+        """Return the sources that some arm reads from the source model at a place."""
+        cells = [(target, arm) for target, arm in self.cells() if arm.bridge.reads_sources]
+        readers = [(target, arm) for target, arm in cells if place < len(self.origins(arm))]
         return [name for name in self.recipe.sources if any(name in self.reads(*reader) for reader in readers)]
 
     def reads(self, target: str, arm: Arm) -> list[str]:
@@ -318,6 +333,7 @@ def run(
         for place, one in enumerate(recipe.by_shots()):
             if part is None or part.shots == place:
                 study = Study(one, out, console, tell)
-                study.materials.unpromised = study.home.materials.unpromised = found
+                for each in (study, *study.homes):
+                    each.materials.unpromised = found
                 records += study.run(part, abreast).records
         return StudyResult(out, records)

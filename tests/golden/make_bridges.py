@@ -141,6 +141,23 @@ def abroad(draw):
     }
 
 
+def several(draw):
+    """Return the mean of one prompt's encodings on two models, of widths 6 and 4, by the words that both share."""
+
+    def rows(count, width):
+        return [[round(draw.gauss(0, 1), 3) for _ in range(width)] for _ in range(count)]
+
+    prompts, words = [rows(3, 6), rows(3, 4)], [rows(8, 6), rows(8, 4)]
+    names = [[f"w{i}" for i in range(8)], [f"w{i}" for i in reversed(range(3, 11))]]
+    shared = [name for name in names[0] if name in names[1]]
+    told = [
+        [[cosine(token, vectors[known.index(name)]) for name in shared] for token in prompt]
+        for prompt, vectors, known in zip(prompts, words, names, strict=True)
+    ]
+    mean = [[(a + b) / 2 for a, b in zip(*pair, strict=True)] for pair in zip(*told, strict=True)]
+    return {"prompts": prompts, "words": words, "names": names, "mean": mean}
+
+
 def product(base, rows, columns):
     """Return `P o (u v^T)`."""
     return [[x * u * v for x, v in zip(row, columns, strict=True)] for row, u in zip(base, rows, strict=True)]
@@ -215,6 +232,7 @@ def main():
     case["divergence"] = {"teacher": text[0], "student": text[1], "value": divergence(text[0], text[1])}
     case["abroad"] = abroad(draw)
     case["mpt"] = multitask(draw)
+    case["several"] = several(draw)
     Path(__file__).with_name("bridges.json").write_text(json.dumps(case) + "\n", encoding="utf-8")
 
 

@@ -8,10 +8,10 @@ import torch
 
 from softbridge import recipe as recipes
 from softbridge import study
-from softbridge.bridges.base import Shore
+from softbridge.bridges.base import Abroad, Shore
 from softbridge.bridges.projector import Projected, Projector
 from softbridge.bridges.recycle import Recycle
-from softbridge.bridges.relative import Relative, relative
+from softbridge.bridges.relative import Relative, encoded, relative
 from softbridge.bridges.vocabularies import Pair, shared_words
 from softbridge.errors import BridgeError, RecipeError
 from softbridge.injection import Injection
@@ -20,11 +20,14 @@ from softbridge.prompts.soft import SoftPrompt
 from softbridge.records.store import read
 from tests import pico
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "bridges.json").read_text())["abroad"]
+CASES = json.loads((Path(__file__).parents[1] / "golden" / "bridges.json").read_text())
+GOLDEN, SEVERAL = CASES["abroad"], CASES["several"]
 RECIPE = """
 name: models
 seeds: [0, 1]
-source_backbone: {{name: {folder}/causal, max_length: 32, precision: float32, attention: sdpa}}
+source_backbone:
+  - {{name: {folder}/causal, max_length: 32, precision: float32, attention: sdpa}}
+  - {{name: {folder}/second, max_length: 32, precision: float32, attention: sdpa}}
 backbone: {{name: {folder}/sentence, max_length: 32, precision: float32, attention: sdpa}}
 prompt: {{length: 3}}
 domain:
@@ -46,6 +49,7 @@ arms:
   recycle: {{bridge: recycle, skip: 0}}
   relative: {{bridge: relative, steps: 20}}
   every: {{bridge: relative, steps: 20, every: true}}
+  models: {{bridge: relative, steps: 20, every_model: true}}
   looked: {{bridge: relative, steps: 100, choose: validation}}
   projector: {{bridge: projector, steps: 20, width: 8}}
   tuning: {{bridge: projector, form: tuning, flat: true, steps: 6, width: 8}}
@@ -109,6 +113,30 @@ def test_a_relative_encoding_is_found_again_and_its_statistics_are_the_words(tur
     torch.testing.assert_close(found.std(1), pair.target.std().expand(3), atol=1e-5, rtol=1e-5)
 
 
+def foreign(i):
+    """Return what the golden case has of one source model, and a target of the same words."""
+    names, words = SEVERAL["names"][i], torch.tensor(SEVERAL["words"][i])
+    target = torch.stack([torch.randn(5, generator=draw(int(name[1:]))) for name in names])
+    return Abroad({"films": Injection(torch.tensor([SEVERAL["prompts"][i]]))}, Pair(tuple(names), words, target))
+
+
+def test_encodings_on_several_models_are_averaged_over_the_words_that_all_share():
+    first, second = foreign(0), foreign(1)
+    there = shore(first.pair, first.sources["films"].tokens[0], further=lambda: [second])
+    models = Relative(every_model=True).anchored(there)
+    torch.testing.assert_close(encoded(models, ["films"]), torch.tensor(SEVERAL["mean"]), atol=1e-6, rtol=1e-5)
+    assert all(torch.equal(one.pair.target, models[0].pair.target) for one in models)
+    assert "from films on 2 models, 5 anchors" in Relative(every_model=True, steps=2).cross(there).note
+    assert "from films, 8 anchors" in Relative(steps=2).cross(there).note
+
+
+def test_a_model_that_is_listed_twice_says_what_it_says_alone():
+    first = foreign(0)
+    there = shore(first.pair, first.sources["films"].tokens[0], further=lambda: [first])
+    alone, twice = (Relative(every_model=every, steps=30).cross(there).start.tokens for every in (False, True))
+    torch.testing.assert_close(twice, alone)
+
+
 def test_a_projector_that_learned_a_pair_sends_it_there(turned):
     pair, turn = turned
     prompts = {name: Injection(torch.randn(1, 3, 6, generator=draw(i))) for i, name in enumerate(["a", "b"])}
@@ -167,8 +195,8 @@ def test_a_prompt_that_changes_as_its_source_does_has_no_loss():
 def two(tmp_path):
     for seed, name in enumerate(["films", "books", "toys"]):
         pico.frame(seed=seed).to_csv(tmp_path / f"{name}.csv")
-    for kind in ("causal", "sentence"):
-        pico.save_backbone(tmp_path / kind, kind)
+    for folder, kind in {"causal": "causal", "second": "masked", "sentence": "sentence"}.items():
+        pico.save_backbone(tmp_path / folder, kind)
     path = tmp_path / "models.yaml"
     path.write_text(RECIPE.format(folder=tmp_path))
     return recipes.read(path)
@@ -178,6 +206,9 @@ def test_prompts_cross_from_a_causal_model_to_a_sentence_encoder(two, tmp_path, 
     first = study.run(two, tmp_path / "out")
     by_arm = {record.arm: record for record in first.records}
     assert set(by_arm) == set(two.arms)
+    assert by_arm["models"].members[0]["note"].startswith("from toys on 2 models")
+    assert by_arm["models"].budget["source_steps"] == 2 * by_arm["relative"].budget["source_steps"] == 48
+    assert by_arm["models"].budget["rows_seen"] == 2 * by_arm["relative"].budget["rows_seen"]
     for name in ("recycle", "relative", "projector", "post"):
         assert [member["note"].split(",")[0] for member in by_arm[name].members] == ["from toys"] * 2
         assert by_arm[name].budget["target_steps"] == 0
@@ -196,7 +227,24 @@ def test_what_stays_within_one_model_is_refused_between_two_and_the_other_way_ro
     (tmp_path / "models.yaml").write_text(text.replace("{bridge: recycle, skip: 0}", "{bridge: spot}"))
     with pytest.raises(RecipeError, match="is spot, which stays within one model"):
         recipes.read(tmp_path / "models.yaml")
-    alone = "\n".join(line for line in text.splitlines() if not line.startswith("source_backbone"))
+    alone = "\n".join(line for line in text.splitlines() if not line.startswith(("source_backbone", "  - {name")))
     (tmp_path / "models.yaml").write_text(alone)
     with pytest.raises(RecipeError, match="goes from one model to another"):
         recipes.read(tmp_path / "models.yaml")
+
+
+def test_several_source_models_and_an_arm_that_reads_them_need_each_other(two, tmp_path):
+    text = (tmp_path / "models.yaml").read_text()
+    (tmp_path / "models.yaml").write_text(text.replace(", every_model: true", ""))
+    with pytest.raises(RecipeError, match="has 2 models, and no arm reads more than the first"):
+        recipes.read(tmp_path / "models.yaml")
+    (tmp_path / "models.yaml").write_text("\n".join(line for line in text.splitlines() if "/second" not in line))
+    with pytest.raises(RecipeError, match="every_model  is true, and sources have one model"):
+        recipes.read(tmp_path / "models.yaml")
+
+
+def test_a_recipe_of_several_source_models_reads_back_as_itself_and_plans_each_source_on_each(two, tmp_path):
+    (tmp_path / "again.yaml").write_text(two.to_yaml())
+    assert recipes.read(tmp_path / "again.yaml") == two
+    planned = [stage for stage in study.plan(two, tmp_path / "out") if stage.name == "extract-toys"]
+    assert [stage.note.split("/")[-1] for stage in planned] == ["causal", "second"]
