@@ -1,4 +1,4 @@
-"""Make the tables over what is trained before the sources, from the records of recipes/pretrain.yaml.
+"""Make the tables over what is trained before the sources, from the records of recipes/pretrain.yaml or chinese.yaml.
 
 Run: the commands of the recipe's first comment with --out runs/pretrain, then
      python benchmarks/pretrain/table.py runs/pretrain > table.md
@@ -23,6 +23,8 @@ def way(record):
     if pretrain:
         told = pretrain.get("objective") or f"N counts {pretrain.get('normalise')}"
         return f"pretrain, {pretrain['form']} ({told})"
+    if record.recipe.get("design"):
+        return f"{record.recipe['training']['source']['steps']} source steps from designed words"
     return f"{record.recipe['training']['source']['steps']} source steps"
 
 
