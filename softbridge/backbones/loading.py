@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
+from softbridge import hub
 from softbridge.backbones import large
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
@@ -47,12 +48,12 @@ def load(
     """
     source = str(folder or spec.name)
     try:
-        config = AutoConfig.from_pretrained(source, revision=spec.revision)
-        kind = spec.kind or kind_of(config.to_dict())
-        refuse_unfit(kind, config.to_dict())
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
-        joined = look_up(BACKBONES, kind, "backbone")
-        with quiet(), torch.random.fork_rng():
+        with hub.asking(source), quiet(), torch.random.fork_rng():
+            config = AutoConfig.from_pretrained(source, revision=spec.revision)
+            kind = spec.kind or kind_of(config.to_dict())
+            refuse_unfit(kind, config.to_dict())
+            tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
+            joined = look_up(BACKBONES, kind, "backbone")
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
             model = own(joined, source, spec) if scratch is None else drawn(joined, config, scratch)
     except (OSError, ValueError, KeyError, SafetensorError) as error:

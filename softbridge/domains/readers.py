@@ -10,6 +10,7 @@ from typing import TypeAlias
 from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
+from softbridge import hub
 from softbridge.domains.files import READERS, read_parquet
 from softbridge.errors import DataError, nearest
 
@@ -122,7 +123,8 @@ def _read_folder(folder: Path) -> Dataset | DatasetDict:
 def _read_hub(data: str) -> Dataset | DatasetDict:
     name, config, revision = parse_hub(data)
     try:
-        return load_dataset(name, config, revision=revision)
+        with hub.asking(name):
+            return load_dataset(name, config, revision=revision)
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise DataError(
             f"the hub's data set {name} cannot be had: {error}",

@@ -10,7 +10,7 @@ import softbridge
 ROOT = Path(softbridge.__file__).parent
 
 # What a room may import, beside itself. The ground is open to all.
-GROUND = {"errors", "shapes", "seeding", "catalogue", "batch", "injection", "whole", "__init__"}
+GROUND = {"errors", "shapes", "seeding", "catalogue", "batch", "injection", "whole", "hub", "__init__"}
 MATERIALS = {"prompts", "backbones", "domains", "losses", "similarity", "assets", "rounds"}
 MAY_IMPORT: dict[str, set[str]] = {
     **{room: set() for room in MATERIALS},
