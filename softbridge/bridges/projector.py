@@ -49,8 +49,9 @@ class Projector:
     train: bool = False
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.steps < 1:
-            raise BridgeError(f"width is {self.width}, steps is {self.steps}", "numbers from 1", "change it")
+        for name in ("width", "steps"):
+            if getattr(self, name) < 1:
+                raise BridgeError(f"{name} is {getattr(self, name)}", "a whole number from 1", f"raise {name}")
 
     name: ClassVar[str] = "projector"
     reference: ClassVar[str] = (

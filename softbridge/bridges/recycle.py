@@ -43,10 +43,9 @@ class Recycle:
     train: bool = False
 
     def __post_init__(self) -> None:
-        if self.words < 2 or self.skip < 0:
-            raise BridgeError(
-                f"words is {self.words} and skip is {self.skip}", "words from 2, skip from 0", "change it"
-            )
+        for name, low in (("words", 2), ("skip", 0)):
+            if getattr(self, name) < low:
+                raise BridgeError(f"{name} is {getattr(self, name)}", f"a whole number from {low}", f"raise {name}")
 
     name: ClassVar[str] = "recycle"
     reference: ClassVar[str] = (

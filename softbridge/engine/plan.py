@@ -54,17 +54,18 @@ class Plan:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise SoftbridgeError(f"{name} is {value}", f"a number from {low}", f"raise {name}")
+        for name, right, range_ in (
+            ("learning_rate", self.learning_rate > 0, "a number above 0"),
+            ("warmup", 0 <= self.warmup <= 1, "a share from 0 to 1"),
+            ("clip", self.clip is None or self.clip > 0, "a number above 0, or null"),
+        ):
+            if not right:
+                raise SoftbridgeError(f"{name} is {getattr(self, name)}", range_, f"write {range_}")
         if self.choose_by == "last" and self.patience is not None:
             raise SoftbridgeError(
                 f"patience is {self.patience}, and choose_by is last",
                 "patience with a score of validation to wait for",
                 "write patience: null, or choose by loss",
-            )
-        if self.learning_rate <= 0 or not 0 <= self.warmup <= 1 or (self.clip is not None and self.clip <= 0):
-            raise SoftbridgeError(
-                f"learning_rate {self.learning_rate}, warmup {self.warmup}, clip {self.clip}",
-                "a learning rate above 0, a warm-up share in 0..1, a clip above 0 or null",
-                "mend the one that is out of its range",
             )
 
     def facts(self) -> dict[str, Any]:

@@ -77,10 +77,8 @@ def tune(sections: _Sections, values: Section | None) -> Tune | None:
     given = valid(TuneKeys, values, path, document)
     plan = planned(given.pop("training", {}), {"learning_rate": RATES[given.get("how", "full")]}, path, document)
     sources = given.pop("sources", None)
-    if plan is None or not document.sound(path):
-        return None
     own = tuple(sources) if sources is not None else None
-    return built(Tune, {**given, "sources": own, "plan": plan}, path, document)
+    return built(Tune, {**given, "sources": own, "plan": plan or Plan()}, path, document)  # None was noted before
 
 
 def planned(values: Section, usual: Mapping[str, Any], path: tuple[str, ...], document: Document) -> Plan | None:

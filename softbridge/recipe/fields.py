@@ -6,6 +6,7 @@ Only what YAML can write is let in: a field that may also be an object in memory
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
@@ -42,6 +43,11 @@ def keys(cls: type) -> list[str]:
     return [field.name for field in fields(cls)]
 
 
+def required(cls: type) -> list[str]:
+    """Return the fields that have no default."""
+    return [entry.name for entry in fields(cls) if entry.default is MISSING and entry.default_factory is MISSING]
+
+
 def valid(cls: type, values: Any, path: Steps, document: Document, others: Sequence[str] = ()) -> dict[str, Any]:
     """Return the values that fit the fields of `cls`; note the others as problems.
 
@@ -73,26 +79,35 @@ def valid(cls: type, values: Any, path: Steps, document: Document, others: Seque
 
 def complete(cls: type, given: Mapping[str, Any], path: Steps, document: Document) -> None:
     """Note the fields without a default that are not given."""
-    for entry in fields(cls):
-        below = (*path, entry.name)
-        needed = entry.default is MISSING and entry.default_factory is MISSING
-        if needed and entry.name not in given and document.sound(below):
-            document.note(below, "is missing", f"add {entry.name}: ...")
+    for name in required(cls):
+        if name not in given and document.sound((*path, name)):
+            document.note((*path, name), "is missing", f"add {name}: ...")
 
 
 def built(cls: type[Kind], given: Mapping[str, Any], path: Steps, document: Document) -> Kind | None:
-    """Return the dataclass made of valid values; None where something is wrong, missing or impossible."""
-    if document.sound(path):
+    """Return the dataclass made of valid values; None where something is wrong, missing or impossible.
+
+    What is wrong in one field does not hide what is wrong in another: the rest is tried without it.
+    """
+    beside = {wrong[-1] for wrong in document.wrong if wrong and wrong[:-1] == path}
+    if path not in document.wrong and beside <= set(keys(cls)):  # a key that is none may be the missing one misspelt
         complete(cls, given, path, document)
-    if not document.sound(path):
-        return None
-    try:
-        return cls(**given)
-    except SoftbridgeError as error:
-        name, is_, rest = error.seen.partition(" is ")  # most messages of a component begin with the field's name
-        below, seen = ((*path, name), f"is {rest}") if is_ and name in keys(cls) else (path, error.seen)
-        document.note(below, seen, error.fix)
-        return None
+    out = set(keys(cls)) - set(given)
+    while set(required(cls)) <= set(given):
+        try:
+            made = cls(**given)
+        except SoftbridgeError as error:
+            name, is_, rest = error.seen.partition(" is ")  # most messages of a component begin with the field's name
+            own = bool(is_) and name in given
+            if not document.sound(path) and any(re.search(rf"\b{key}\b", error.seen) for key in out):
+                return None  # it may be so because of a default in a wrong value's place
+            document.note((*path, name) if own else path, f"is {rest}" if own else error.seen, error.fix)
+            if not own:
+                return None
+            given, out = {key: value for key, value in given.items() if key != name}, {*out, name}
+        else:
+            return made if document.sound(path) else None
+    return None
 
 
 def shown(value: Any) -> str:

@@ -220,7 +220,10 @@ class _Sections:
         if "data" in given:
             stands = pairs.at(path, "data", self.document)
             given["data"] = places.data(given["data"], self.folder, stands, self.document)
-        return built(Domain, given, path, self.document)
+        made = built(Domain, given, path, self.document)
+        if made is None and path[0] != "pretrain":  # what else is wrong with it is told as well
+            checks.check_domain(path, Domain(**{"data": "", **given}), self.document)
+        return made
 
     def rounds(
         self, training: Section, arms: dict[str, Section], usual: Section
@@ -252,7 +255,9 @@ class _Sections:
 
     def plan(self, values: Section, target: Section, path: Steps) -> Plan | None:
         own = valid(Plan, values, path, self.document)
-        return built(Plan, target | own, path, self.document) if self.document.sound(("training", "target")) else None
+        settled = self.document.sound(("training", "target"))  # what is wrong there is told there
+        made = built(Plan, (target if settled else {}) | own, path, self.document)
+        return made if settled else None
 
     def made(self, cls: type[Kind], values: Section, path: Steps, others: Sequence[str]) -> Kind | None:
         return built(cls, valid(cls, values, path, self.document, others), path, self.document)

@@ -419,6 +419,45 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file():
     ]
 
 
+def test_what_is_wrong_in_one_field_does_not_hide_another():
+    text = changed(
+        ("max_length: 40", "max_length: 2, temperature: 0, device: 3"),
+        (
+            "{steps: 80, learning_rate: 3e-4}",
+            "{steps: eighty, learning_rate: -1, warmup: 2, batch: 0, choose_by: 5, patience: 3}",
+        ),
+        ("    batch: 8", "    batch: eight"),
+        ("learning_rate: 1e-2", "learning_rate: 0"),
+        ("data: vader/news", "encoding: 8\n    template: text"),
+        (
+            "{bridge: scratch, budget: combined}",
+            "{bridge: mpt, strength: -1, noise: [], pace: 0}\ntune: {rank: 0, training: {batch: 0}}",
+        ),
+    )
+    assert problems(text) == [
+        "my.yaml:3  backbone.device  is the number 3; write one of: auto, cpu, cuda, mps",
+        "my.yaml:3  backbone.temperature  is 0.0; write temperature: 0.05",
+        "my.yaml:3  backbone.max_length  is 2; write max_length: 128",
+        "my.yaml:10  targets.news.data  is missing; add data: ...",
+        "my.yaml:11  targets.news.encoding  is the number 8; write text in quotes",
+        "my.yaml:12  targets.news.template  the template 'text' cannot be used: there is no slot, so that all rows "
+        "would read the same; mend the template; write {{ and }} for braces, and map an odd column name with `columns`",
+        "my.yaml:15  training.source.steps  is the text 'eighty'; write a whole number",
+        "my.yaml:15  training.source.choose_by  is the number 5; write one of: loss, accuracy, macro_f1, matthews, "
+        "last",
+        "my.yaml:15  training.source.batch  is 0; raise batch",
+        "my.yaml:15  training.source.learning_rate  is -1.0; write a number above 0",
+        "my.yaml:15  training.source.warmup  is 2.0; write a share from 0 to 1",
+        "my.yaml:18  training.target.batch  is the text 'eight'; write a whole number",
+        "my.yaml:21  arms.spot.training.learning_rate  is 0.0; write a number above 0",
+        "my.yaml:22  arms.scratch.noise  is a list; write a number",
+        "my.yaml:22  arms.scratch.strength  is -1.0; write strength: 0.9",
+        "my.yaml:22  arms.scratch.pace  is 0.0; write pace: 1.3333",
+        "my.yaml:23  tune.training.batch  is 0; raise batch",
+        "my.yaml:23  tune.rank  is 0; raise rank",
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- 1\n", "word"])
 def test_what_is_no_mapping_is_no_recipe(text):
     assert problems(text)[0].startswith("my.yaml:1  recipe  is ")
