@@ -81,7 +81,7 @@ class Data:
 def data_of(job: Job) -> Data:
     """Return the job's rows: half of each class, drawn by seed, in an order drawn by seed."""
     from softbridge.domains.domain import Domain
-    from softbridge.study.materials import resolve
+    from softbridge.study.opening import resolve
 
     opened = Domain(data=job.data, labels=LABELS[job.backbone]).open("movies", resolve)
     draw = random.Random(job.seed)

@@ -76,7 +76,8 @@ def scored(
     from softbridge.recipe import drafting
     from softbridge.recipe.places import RENAMED
     from softbridge.study.designing import alone
-    from softbridge.study.materials import load_backbone, resolve
+    from softbridge.study.materials import load_backbone
+    from softbridge.study.opening import resolve
 
     found, _ = drafting.kind_for(backbone, kind)
     sketches = [looked_at(name, text, label) for name in data]

@@ -62,7 +62,7 @@ def command(
 def looked_at(data: str, text: str, label: str) -> Sketch:
     """Return what data looks like."""
     from softbridge.domains.sketches import sketch
-    from softbridge.study.materials import resolve
+    from softbridge.study.opening import resolve
 
     return sketch(data, text, label, resolve)
 

@@ -156,6 +156,11 @@ def typed(document: Document, folder: Path) -> Recipe:
         "pretrain": before.pretrain(sections, top.pretrain, usual),
         "tune": before.tune(sections, top.tune),
         "other_classes": top.other_classes,
+        "places": {
+            (section, name): document.place((section, name))[0]
+            for section, domains in (("sources", top.sources), ("targets", top.targets))
+            for name in domains
+        },
     }
     checks.check(parts, document)
     document.stop()

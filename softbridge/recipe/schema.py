@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -111,6 +111,7 @@ class Recipe:
         pretrain: what is trained on text before any source is learned, where something is.
         tune: how the backbone is tuned on the sources before prompts are extracted, where it is.
         other_classes: whether targets may have classes that the sources do not, as from one task to another.
+        places: the file and line of each domain, as `my.yaml:9`, for messages.
         more_source_backbones: the other models that every source is learned on too, for bridges that read several.
     """
 
@@ -130,6 +131,7 @@ class Recipe:
     pretrain: Pretrain | None = None
     tune: Tune | None = None
     other_classes: bool = False
+    places: Mapping[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
     more_source_backbones: tuple[BackboneSpec, ...] = ()
 
     @property

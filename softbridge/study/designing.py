@@ -28,7 +28,8 @@ from softbridge.prompts.base import PromptKind
 from softbridge.prompts.held import HeldPrompt
 from softbridge.seeding import derive, generator
 from softbridge.study.holding import holding
-from softbridge.study.materials import Materials, resolve
+from softbridge.study.materials import Materials
+from softbridge.study.opening import resolve
 from softbridge.study.shelved import ShelvedDomain
 from softbridge.study.stages import Stage
 from softbridge.study.watching import Watcher

@@ -17,7 +17,7 @@ from softbridge.prompts.card import Card
 from softbridge.prompts.held import HeldPrompt
 from softbridge.prompts.series import load_series
 from softbridge.recipe.drafting import Wording, described
-from softbridge.study.materials import resolve
+from softbridge.study.opening import resolve
 
 
 def start_of(folder: Path) -> Injection | None:

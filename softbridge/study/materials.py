@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
@@ -17,22 +16,16 @@ from softbridge.assets.table import entry as asset_of
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
 from softbridge.batch import Rows
-from softbridge.domains.domain import Domain, OpenDomain
+from softbridge.domains.domain import OpenDomain
 from softbridge.errors import DataError
 from softbridge.injection import Space
 from softbridge.prompts.base import PromptKind
-from softbridge.prompts.shelved import Shelved
 from softbridge.recipe import Recipe
 from softbridge.recipe.pairs import refuse_impossible
 from softbridge.recipe.schema import plain
 from softbridge.seeding import derive
-from softbridge.study.shelved import ShelvedDomain, opened, starts, verify
-
-
-def resolve(name: str) -> Path | None:
-    """Return the folder of a data set that can be had by name, fetching it at its first use; None for other names."""
-    entry = asset_of(name)
-    return assets.fetch(name) if entry and entry.kind == "data" else None
+from softbridge.study.opening import open_all
+from softbridge.study.shelved import ShelvedDomain, starts, verify
 
 
 def load_backbone(spec: BackboneSpec, scratch: Mapping[str, Any] | None = None) -> Backbone:
@@ -56,11 +49,6 @@ def domain_facts(domain: OpenDomain) -> dict[str, Any]:
     return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
-def open_source(name: str, spec: Domain | Shelved) -> OpenDomain:
-    """Open a source's rows, or what its saved prompts say of them."""
-    return opened(name, spec) if isinstance(spec, Shelved) else spec.open(name, resolve)
-
-
 class Materials:
     """Open what a recipe names.
 
@@ -71,8 +59,7 @@ class Materials:
 
     def __init__(self, recipe: Recipe, accelerator: Accelerator) -> None:
         self.recipe, self.accelerator = recipe, accelerator
-        self.sources = {name: open_source(name, spec) for name, spec in recipe.sources.items()}
-        self.targets = {name: spec.open(name, resolve) for name, spec in recipe.targets.items()}
+        self.sources, self.targets = open_all(recipe)
         with accelerator.local_main_process_first():
             self.backbone = load_backbone(recipe.backbone)
         refuse_impossible(self.backbone.kind, recipe)

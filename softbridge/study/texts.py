@@ -32,7 +32,8 @@ from softbridge.recipe.preparing import Pretrain
 from softbridge.seeding import derive, generator
 from softbridge.study.designing import shores
 from softbridge.study.judging import judge_on
-from softbridge.study.materials import Materials, domain_facts, resolve
+from softbridge.study.materials import Materials, domain_facts
+from softbridge.study.opening import resolve
 
 Recast = Callable[[Work, int], Work]
 TOGETHER = 32  # held-out rows that are each other's wrong answers
