@@ -43,3 +43,4 @@ def holding(stage: Stage, accelerator: Accelerator, watcher: Watcher) -> Iterato
         if lock.is_locked and stage.finished:
             file.unlink(missing_ok=True)  # whoever still waits for it finds the stage finished
         lock.release()
+        watcher.met.add(stage.folder)

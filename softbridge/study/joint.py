@@ -74,7 +74,7 @@ def attend(materials: Materials, course: Course, watcher: Watcher) -> dict[str, 
     stage = course.stage
     with holding(stage, materials.accelerator, watcher):
         if stage.finished:
-            watcher.say(f"{stage.name}: finished before")
+            watcher.before(stage.name, stage.folder)
             return stage.result()
         return carry_out(materials, course, watcher)
 

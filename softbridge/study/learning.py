@@ -78,7 +78,7 @@ def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, A
     """Carry a lesson to its end, or take the result of a run that did; return the stage's result."""
     with holding(lesson.stage, materials.accelerator, watcher):
         if lesson.stage.finished:
-            watcher.say(f"{lesson.stage.name}: finished before")
+            watcher.before(lesson.stage.name, lesson.stage.folder)
             return lesson.stage.result()
         return teach(materials, lesson, watcher)
 

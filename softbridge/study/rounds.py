@@ -31,7 +31,7 @@ def optimise(study: Study, target: str, arm: Arm) -> tuple[Lesson, dict[str, Any
     attempts, stage = Attempts(study, target, arm), stage_of(study, target, arm)
     with holding(stage, study.materials.accelerator, study.watcher):
         if stage.finished:
-            study.watcher.say(f"{stage.name}: finished before")
+            study.watcher.before(stage.name, stage.folder)
             told = stage.result()
         else:
             told = carry_out(attempts, stage, rounds_of(arm))

@@ -34,7 +34,7 @@ from softbridge.study.shelved import ShelvedDomain, stage_of
 from softbridge.study.shores import Shores
 from softbridge.study.stages import Stage
 from softbridge.study.testing import touch_test
-from softbridge.study.tracking import Tell, silent, tracking
+from softbridge.study.tracking import tracking
 from softbridge.study.watching import Watcher
 
 
@@ -58,11 +58,13 @@ class Study:
         recipe: the recipe.
         out: the study's folder.
         console: where progress is shown; None shows nothing.
-        tell: is told of every member's looks.
+        watcher: shows it instead, and knows which stages a run has told of.
     """
 
-    def __init__(self, recipe: Recipe, out: Path, console: Console | None = None, tell: Tell = silent) -> None:
-        self.recipe, self.out, self.watcher = recipe, out, Watcher(console, tell)
+    def __init__(
+        self, recipe: Recipe, out: Path, console: Console | None = None, watcher: Watcher | None = None
+    ) -> None:
+        self.recipe, self.out, self.watcher = recipe, out, watcher or Watcher(console)
         self.accelerator = processes.gather(recipe.backbone.device)
         self.materials = Materials(recipe, self.accelerator)
         self.common = self.materials.facts()
@@ -76,7 +78,7 @@ class Study:
             replace(recipe, backbone=model, source_backbone=None, more_source_backbones=())
             for model in recipe.source_backbones
         ]
-        self.homes = tuple(Study(one, out, console, tell) for one in there) or (self,)
+        self.homes = tuple(Study(one, out, watcher=self.watcher) for one in there) or (self,)
         self.home = self.homes[0]
 
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
@@ -329,10 +331,10 @@ def run(
             "give with --out a folder on a file system that all machines mount",
         )
     with tracking(track, recipe, out) as tell, deterministic() as found:
-        records = []
+        records, watcher = [], Watcher(console, tell)
         for place, one in enumerate(recipe.by_shots()):
             if part is None or part.shots == place:
-                study = Study(one, out, console, tell)
+                study = Study(one, out, watcher=watcher)
                 for each in (study, *study.homes):
                     each.materials.unpromised = found
                 records += study.run(part, abreast).records

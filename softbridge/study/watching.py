@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,11 +22,18 @@ class Watcher:
 
     def __init__(self, console: Console | None, tell: Tell = silent) -> None:
         self.console, self.tell = console, tell
+        self.met: set[Path] = set()  # the folders of the stages that were told of, or carried out under this watch
 
     def say(self, text: str) -> None:
         """Print one line."""
         if self.console:
             self.console.print(text, highlight=False, markup=False)
+
+    def before(self, name: str, folder: Path) -> None:
+        """Say of a stage that an earlier run finished it: once, and not of what was carried out under this watch."""
+        if folder not in self.met:
+            self.say(f"{name}: finished before")
+        self.met.add(folder)
 
     @contextmanager
     def stage(self, name: str, steps: int) -> Iterator[Callable[[int, int, str], None]]:

@@ -85,6 +85,22 @@ def test_a_second_run_trains_nothing_and_says_the_same(toy, tmp_path, monkeypatc
     assert sorted(p.name for p in (tmp_path / "out" / "records").iterdir()) == before
 
 
+def test_a_stage_is_said_to_be_finished_before_once_and_only_by_a_later_run(tmp_path):
+    arms = "  spot: {bridge: spot, rounds: {moves: [rate], patience: 1}}\n  scratch: {bridge: scratch}\n"
+    recipe = recipes.read(toys.make(tmp_path, arms), ["shots=[4, 8]"])
+    heard = []
+    for _ in range(2):
+        console = Console(file=StringIO(), width=200)
+        study.run(recipe, tmp_path / "out", console)
+        lines = console.file.getvalue().splitlines()
+        heard.append([line for line in lines if line.endswith(": finished before")])
+    assert heard[0] == []
+    names = [folder.name.rpartition("-")[0] for folder in (tmp_path / "out" / "stages").iterdir()]
+    again = [line.removesuffix(": finished before") for line in heard[1]]
+    assert {"extract-films", "extract-books"} & set(again)
+    assert all(again.count(name) <= names.count(name) for name in again), again
+
+
 @pytest.mark.parametrize("after", [1, 3, 6, 11, 17])
 def test_a_killed_study_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, after):
     toy = make(tmp_path)
