@@ -54,6 +54,23 @@ def take(path: Path | str, task: int = 0, length: int | None = None) -> Injectio
 
 def adapter(folder: Path, task: int) -> Injection:
     """Return the prompt of a PEFT adapter's folder."""
+    config = configuration(folder)
+    files = [folder / name for name in ("adapter_model.safetensors", "adapter_model.bin")]
+    there = [file for file in files if file.is_file()]
+    if not there:
+        raise PromptError(
+            f"{folder} has no adapter_model.safetensors", "the adapter's weights", "save the adapter again"
+        )
+    return read(tensors(there[0]), config, task, str(folder))
+
+
+def trained_on(path: Path | str) -> str:
+    """Return the model that an adapter says it was trained on; nothing where it says none, as a file of one tensor."""
+    return str(configuration(Path(path)).get("base_model_name_or_path") or "") if Path(path).is_dir() else ""
+
+
+def configuration(folder: Path) -> dict[str, Any]:
+    """Return what a PEFT adapter's folder says of itself."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         if not isinstance(config, dict):
@@ -64,13 +81,7 @@ def adapter(folder: Path, task: int) -> Injection:
             "the folder that PEFT's save_pretrained wrote",
             "give that folder, or a file with one tensor",
         ) from None
-    files = [folder / name for name in ("adapter_model.safetensors", "adapter_model.bin")]
-    there = [file for file in files if file.is_file()]
-    if not there:
-        raise PromptError(
-            f"{folder} has no adapter_model.safetensors", "the adapter's weights", "save the adapter again"
-        )
-    return read(tensors(there[0]), config, task, str(folder))
+    return config
 
 
 def read(held: Tensors, config: Mapping[str, Any], task: int, what: str) -> Injection:

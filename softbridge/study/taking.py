@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.errors import PromptError
 from softbridge.prompts.files import SavedPrompt
-from softbridge.prompts.importing import take
+from softbridge.prompts.importing import take, trained_on
 from softbridge.study.alone import opened
 from softbridge.study.cards import foreign_card
+
+log = logging.getLogger(__name__)
 
 
 def bring_in(
@@ -31,6 +34,8 @@ def bring_in(
         task: which task's prompt to take from a multitask adapter, from 0.
         length: how many rows of a file's table to take.
 
+    An adapter that names another model than the backbone is taken with a warning.
+
     Raises:
         PromptError: when it cannot be read, or is not as wide as the backbone.
     """
@@ -44,4 +49,24 @@ def bring_in(
             f"the width of {loaded.spec.name}, {expected['tokens']}",
             "name the backbone that the prompt was trained on",
         )
+    said = trained_on(path)
+    if said and last(said) not in {
+        last(name) for name in (loaded.spec.name, loaded.hub_id)
+    }:  # paths differ, as do orgs
+        log.warning(
+            "%s says that it was trained on %s, and %s is named: on another model than its own a prompt means nothing",
+            path,
+            said,
+            loaded.spec.name,
+        )
     return SavedPrompt(prompt, foreign_card(loaded, prompt, Path(path).name, words or {}, template))
+
+
+def last(name: str) -> str:
+    """Return the last part of a model's path or hub id, in small letters.
+
+    Example:
+        >>> last("/models/SmolLM2-135M/"), last("HuggingFaceTB/SmolLM2-135M")
+        ('smollm2-135m', 'smollm2-135m')
+    """
+    return name.rstrip("/").rpartition("/")[2].lower()

@@ -40,6 +40,19 @@ def test_an_adapter_becomes_a_prompt_that_predicts(folder, tmp_path):
     assert 0.5 <= share <= 1
 
 
+@pytest.mark.parametrize(
+    ("said", "warned"),
+    [("/elsewhere/models/Model/", False), ("org/model", False), (None, False), ("org/other-model", True)],
+)
+def test_an_adapter_of_another_backbone_is_taken_with_a_warning(folder, tmp_path, caplog, said, warned):
+    model = get_peft_model(pico.llama(), PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3))
+    model.peft_config["default"].base_model_name_or_path = said
+    model.save_pretrained(tmp_path / "adapter")
+    assert bring_in(tmp_path / "adapter", folder).injection.tokens.shape[1] == 3
+    told = f"says that it was trained on {said}, and {folder} is named"
+    assert (told in caplog.text) == warned
+
+
 def test_a_prompt_that_is_there_is_replaced_only_where_asked(folder, tmp_path, capsys):
     save_file({"t": torch.ones(2, 32)}, tmp_path / "t.safetensors")
     arguments = ["import", str(tmp_path / "t.safetensors"), "--backbone", folder, "--out", str(tmp_path / "mine")]
