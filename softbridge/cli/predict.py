@@ -29,6 +29,13 @@ def command(
     if not texts:
         fix = 'add --text "...", or --file x.csv --column text'
         raise SoftbridgeError("there is no text", "at least one text", fix)
+    empty = [place for place, given in enumerate(text or (), 1) if not given.strip()]
+    if empty:
+        raise SoftbridgeError(
+            f"--text is empty{f' (number {empty[0]})' if len(text or ()) > 1 else ''}",
+            "a text to label",
+            'write the text in quotes: --text "..."; is it a variable of the shell that was not set?',
+        )
     rows = zip(texts, predict(folder, texts), strict=True)
     found = [{"text": given, "label": label, "score": round(score, 6)} for given, (label, score) in rows]
     if as_json:

@@ -409,8 +409,30 @@ def test_generate_goes_on_from_texts(call):
 def test_predict_says_what_it_lacks(call):
     Path("rows.csv").write_text("review\ngood\n")
     assert "there is no text" in call("predict p", 2).err
+    assert "error: --text is empty\n" in call("predict p --text ''", 2).err
+    assert "--text is empty (number 2)" in call("predict p --text good --text ' '", 2).err
     assert "reviw" in call("predict p --file rows.csv --column reviw", 2).err
     assert "none.csv" in call("predict p --file none.csv", 2).err
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+@pytest.mark.parametrize("out", ["file", "file/below/it"])
+def test_a_file_where_the_folder_is_to_be_is_told(call, verb, out):
+    Path("file").write_text("mine")
+    said = call(f"{verb} quickstart --out {out}", 2).err
+    assert "a file stands where the folder is to be: file\n" in said
+    assert "name another: --out" in said
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a system without /proc")
+@pytest.mark.parametrize("out", ["/proc", "/proc/x", "/proc/x/y"])
+def test_a_place_where_nothing_can_be_made_is_told(call, monkeypatch, out):
+    import softbridge.study
+
+    monkeypatch.setattr(softbridge.study, "run", lambda recipe, out, *_, **__: recipe.write(out / "recipe.yaml"))
+    said = call(f"run quickstart --out {out}", 2).err
+    assert "No such file or directory" in said
+    assert "name another place: nothing can be made there" in said
 
 
 def test_the_default_folder_is_named_by_the_recipe():
