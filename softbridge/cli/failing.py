@@ -43,14 +43,21 @@ def told(error: OSError) -> SoftbridgeError | None:
           expected: files that can be read and written, and room for them
           to do: make room on that disk; then run the same command again: what is finished is kept
     """
-    if error.errno not in MACHINE:
+    fix = MACHINE.get(error.errno or 0) or ("name another place: nothing can be made there" if making(error) else None)
+    if fix is None:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return SoftbridgeError(
         f"{where}{error.strerror}",
         "files that can be read and written, and room for them",
-        f"{MACHINE[error.errno]}; then run the same command again: what is finished is kept",
+        f"{fix}; then run the same command again: what is finished is kept",
     )
+
+
+def making(error: OSError) -> bool:
+    """Say whether it was a folder, or a new file's draft, that could not be made, as in /proc."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and (frames[-1].name == "mkdir" or Path(frames[-1].filename).stem == "tempfile")
 
 
 def first_to_fail() -> bool:

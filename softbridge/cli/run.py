@@ -49,8 +49,17 @@ def command(
 
 
 def folder(recipe: Recipe, out: Path | None) -> Path:
-    """Return the study's folder: the one asked for, or `runs/<the recipe's name>`."""
-    return out or Path("runs") / recipe.name
+    """Return the study's folder: the one asked for, or `runs/<the recipe's name>`.
+
+    Raises:
+        SoftbridgeError: when a file stands there, or where one of its folders is to be.
+    """
+    place = out or Path("runs") / recipe.name
+    for at in (place, *place.parents):
+        if at.exists() and not at.is_dir():
+            seen = f"a file stands where the folder is to be: {at}"
+            raise SoftbridgeError(seen, "a folder, or nothing", "name another: --out")
+    return place
 
 
 def conduct(
