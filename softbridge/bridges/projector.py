@@ -98,6 +98,25 @@ class Projector:
         )
         return Crossing(modules[source].bake(), (source,), note)
 
+    def refuse_large(self, into: int, out: int) -> None:
+        """Refuse a network of more weights than are asked for.
+
+        Arguments:
+            into: the width of what goes in, from 1.
+            out: the width of what comes out, from 1.
+
+        Raises:
+            BridgeError: when it is large, and that was not asked for.
+        """
+        size = self.width * (into + out + 1) + out
+        if size > LARGEST and not self.large:
+            layers = f"{into:,} -> {self.width:,} -> {out:,}"
+            raise BridgeError(
+                f"the projector {layers} has {size:,} weights ({size * 4 / 2**20:,.0f} MiB)",
+                f"at most {LARGEST:,}",
+                "leave `flat` out, choose a smaller width, or write large: true",
+            )
+
     def built(self, source: Injection, target: Injection, generator: torch.Generator) -> torch.nn.Sequential:
         """Return a new network.
 
@@ -107,14 +126,7 @@ class Projector:
         assert source.tokens is not None
         assert target.tokens is not None
         into, out = (t[0].numel() if self.flat else t.shape[-1] for t in (source.tokens, target.tokens))
-        size = self.width * (into + out + 1) + out
-        if size > LARGEST and not self.large:
-            layers = f"{into:,} -> {self.width:,} -> {out:,}"
-            raise BridgeError(
-                f"the projector {layers} has {size:,} weights ({size * 4 / 2**20:,.0f} MiB)",
-                f"at most {LARGEST:,}",
-                "leave `flat` out, choose a smaller width, or write large: true",
-            )
+        self.refuse_large(into, out)
         first, last = torch.nn.Linear(into, self.width), torch.nn.Linear(self.width, out)
         for layer in (first, last):
             with torch.no_grad():

@@ -1,6 +1,7 @@
 """From one model to another: what each bridge must do by its definition, and all of them end to end on pico models."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 from softbridge import recipe as recipes
 from softbridge import study
+from softbridge.bridges import projector
 from softbridge.bridges.base import Abroad, Shore
 from softbridge.bridges.projector import Projected, Projector
 from softbridge.bridges.recycle import Recycle
@@ -156,6 +158,20 @@ def test_a_large_projector_says_its_size_and_is_not_built():
     large = Injection(torch.zeros(1, 100, 1024))
     with pytest.raises(BridgeError, match=r"157,388,544 weights|weights"):
         Projector(flat=True).built(large, large, draw())
+
+
+def test_a_large_flat_projector_is_refused_before_anything_trains(two, tmp_path, monkeypatch):
+    monkeypatch.setattr(projector, "LARGEST", 1000)
+    by_token = replace(two, arms={"projector": two.arms["projector"]})
+    assert study.plan(by_token, tmp_path / "out")
+    bridge = replace(two.arms["projector"].bridge, flat=True)
+    flat = replace(two, arms={"projector": replace(two.arms["projector"], bridge=bridge)})
+    for begin in (study.plan, study.run):
+        with pytest.raises(BridgeError, match=r"has [\d,]+ weights"):
+            begin(flat, tmp_path / "out")
+    assert not (tmp_path / "out" / "stages").exists()
+    monkeypatch.setattr(projector, "LARGEST", 10**9)
+    assert study.plan(flat, tmp_path / "out")
 
 
 def test_words_are_shared_whatever_marks_their_beginning():
