@@ -44,7 +44,14 @@ def main(folder):
     """Print the bridges side by side, and the matrix of each pair by `spot`."""
     (study,) = gather(read([Path(folder)]))
     found = sorted(matrices(study), key=lambda matrix: -np.nanmean(matrix.values("gain")))
-    head = ["bridge", *found[0].targets, "all pairs (95 %)", "best source", "pairs below scratch", "steps to scratch's best"]
+    head = [
+        "bridge",
+        *found[0].targets,
+        "all pairs (95 %)",
+        "best source",
+        "pairs below scratch",
+        "steps to scratch's best",
+    ]
     rows(head, [line(matrix) for matrix in found])
     for matrix in found:
         if matrix.arm == "spot":
