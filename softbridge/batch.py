@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -119,3 +119,29 @@ def cut(lengths: Sequence[int], positions: int, together: Sequence[int] = ()) ->
         group.append(row)
     if group:
         yield group
+
+
+def turns(
+    part: Callable[[int], Sequence[list[int]]], index: int, count: int, even: bool
+) -> Iterator[tuple[list[int], bool]]:
+    """Yield the rows of each pass of one process, and whether they count.
+
+    Processes that run a model together make equally many passes: one that has no more of its own makes that of another
+    once again, and what comes of it does not count.
+
+    Arguments:
+        part: a process's index to the passes that fall to it.
+        index: this process.
+        count: how many processes there are.
+        even: whether they run the model together.
+
+    Example:
+        >>> passes = [[0, 2], [3], [1]]
+        >>> list(turns(lambda i: passes[i::2], 1, 2, even=True))
+        [([3], True), ([1], False)]
+    """
+    parts = [part(i) for i in range(count)] if even else [part(index)]
+    own = parts[index if even else 0]
+    for turn in range(max(map(len, parts))):
+        counts = turn < len(own)
+        yield (own if counts else next(other for other in parts if turn < len(other)))[turn], counts

@@ -15,6 +15,7 @@ from softbridge.backbones.entrances import keys_and_values, states_below
 from softbridge.backbones.heads import ordinary_tokens
 from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
+from softbridge.backbones.sharding import whole
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, Space
@@ -90,6 +91,7 @@ class Backbone(ABC):
     shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     chosen: str = "as the recipe says"
     moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
+    sharded: bool = False  # whether the processes of a launch hold parts, and must run the model equally often
     hub_id: str = ""
     revision: str = ""
 
@@ -284,7 +286,7 @@ class Backbone(ABC):
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+            digest.update(whole(tensor).detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
     @cached_property

@@ -105,16 +105,17 @@ class CausalBackbone(Backbone):
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""
         refuse_mixing(prompt)
+        settings |= {"pad_token_id": self.pad_id, "synced_gpus": self.sharded}
         if prompt is not None and (beyond_input(prompt) or settings.get("use_cache") is False):
             said = {"attention_mask": batch.mask, **settings, "use_cache": False}
             with torch.no_grad(), replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))):
-                written = self.model.generate(batch.input_ids, **said, pad_token_id=self.pad_id)
+                written = self.model.generate(batch.input_ids, **said)
             return self.cut(written[:, batch.input_ids.shape[1] :])
         known = shared(prompt, batch.input_ids)
         inputs = join(self.read(batch.input_ids, batch.mask, known), batch.mask, known)
         inputs.pop("position_ids")  # generate counts them itself, from the mask
         with torch.no_grad(), accompanied(self.model.base_model, prompt):
-            return self.cut(self.model.generate(**inputs, **settings, pad_token_id=self.pad_id))
+            return self.cut(self.model.generate(**inputs, **settings))
 
 
 def join(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, torch.Tensor]:

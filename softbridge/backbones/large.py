@@ -14,13 +14,17 @@ from softbridge.backbones.base import BackboneSpec
 from softbridge.errors import BackboneError
 
 
-def loading(spec: BackboneSpec) -> dict[str, Any]:
+def loading(spec: BackboneSpec, sharded: bool = False) -> dict[str, Any]:
     """Return what `from_pretrained` is told of a model's precision, bits and devices.
+
+    Arguments:
+        spec: how it is run.
+        sharded: whether it is shared out over processes, and like one on several devices never measured.
 
     Raises:
         BackboneError: when bits are asked for that nothing here can read.
     """
-    small = spec.precision == "bfloat16" or (placed(spec) and spec.precision == "auto")
+    small = spec.precision == "bfloat16" or ((placed(spec) or sharded) and spec.precision == "auto")
     told: dict[str, Any] = {"dtype": torch.bfloat16 if small else torch.float32}
     if spec.device_map:
         told["device_map"] = spec.device_map

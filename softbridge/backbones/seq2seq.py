@@ -119,7 +119,7 @@ class Seq2SeqBackbone(Backbone):
         refuse_mixing(prompt)
         inputs = self.join(batch, shared(prompt, batch.input_ids))
         with torch.no_grad():
-            written = self.model.generate(**inputs, **settings)
+            written = self.model.generate(**inputs, **settings, synced_gpus=self.sharded)
         return self.cut(written[:, 1:])  # without the token that the decoder started with
 
     def encode(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,7 @@ The sum keeps a member's gradient what it would be alone; so does clipping each 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,7 +18,7 @@ import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Batch, Rows, cut
+from softbridge.batch import Batch, Rows, cut, turns
 from softbridge.engine.objectives import Objective
 from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
@@ -87,19 +87,19 @@ def backward(
     """
     losses = torch.zeros(2, len(bank), device=backbone.device)
     divisors = torch.tensor([work.divisors.get(i, batch) for i in range(len(bank))], device=backbone.device)
-    for chosen in passes(backbone, work, bank[0].bake().slots, accumulation, accelerator):
+    for chosen, counts in passes(backbone, work, bank[0].bake().slots, accumulation, accelerator):
         owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
         each, added = row_losses(backbone, work, chosen, bank(owner), owner)
         each, added = each / divisors[owner], added / batch
-        (each + added).sum().backward()
-        losses.index_add_(1, owner, torch.stack([(each + added).detach(), added.detach()]))
+        (each + added).sum().mul(counts).backward()
+        losses.index_add_(1, owner, torch.stack([(each + added).detach(), added.detach()]) * counts)
     return losses
 
 
 def passes(
     backbone: Backbone, work: Work, length: int, accumulation: int, accelerator: Accelerator
-) -> Iterable[list[int]]:
-    """Return the rows of each pass of this process.
+) -> Iterator[tuple[list[int], bool]]:
+    """Yield the rows of each pass of this process, and whether they count (`turns`).
 
     Arguments:
         backbone: the frozen backbone.
@@ -108,15 +108,20 @@ def passes(
         accumulation: the least number of passes.
         accelerator: shares the rows among its processes.
     """
-    index, count = accelerator.process_index, accelerator.num_processes
-    if work.objective and not work.objective.counts:  # rows that answer each other stay together
-        members = sorted(set(work.owner))
-        return [[i for i in work.counted if work.owner[i] == member] for member in members[index::count]]
-    mine = work.counted[index::count]
-    lengths = [work.length(i) + length for i in mine]
-    positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
-    together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
-    return [[mine[i] for i in group] for group in cut(lengths, positions, together)]
+    count, members = accelerator.num_processes, sorted(set(work.owner))
+
+    def part(index: int) -> list[list[int]]:
+        if work.objective and not work.objective.counts:  # rows that answer each other stay together
+            return [[i for i in work.counted if work.owner[i] == member] for member in members[index::count]]
+        mine = work.counted[index::count]
+        if backbone.sharded and work.terms:  # some rows' terms run the model too, so all processes run the same rows
+            mine = [] if index else work.counted
+        lengths = [work.length(i) + length for i in mine]
+        positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
+        together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
+        return [[mine[i] for i in group] for group in cut(lengths, positions, together)]
+
+    return turns(part, accelerator.process_index, count, backbone.sharded)
 
 
 def row_losses(

@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Rows, cut
+from softbridge.batch import Rows, cut, turns
 from softbridge.evaluation.metrics import METRICS, judge
 from softbridge.prompts.bank import Bank
 
@@ -45,9 +45,11 @@ def probabilities(
     index, count = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     chances = torch.zeros(len(every), len(backbone.words))
     with torch.inference_mode():
-        for group in passes[index::count]:
+        for group, counts in turns(lambda i: passes[i::count], index, count, backbone.sharded):
             tokens = None if bank is None else bank(torch.tensor([owner[i] for i in group], device=backbone.device))
-            chances[group] = backbone.score(backbone.batch(every.take(group)), tokens).softmax(-1).cpu()
+            said = backbone.score(backbone.batch(every.take(group)), tokens).softmax(-1).cpu()
+            if counts:
+                chances[group] = said
     if count > 1 and accelerator:
         chances = accelerator.reduce(chances.to(accelerator.device), "sum").cpu()
     return [part.numpy() for part in chances.split([len(part) for part in rows])]

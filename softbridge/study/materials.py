@@ -8,11 +8,13 @@ from typing import Any
 
 from accelerate import Accelerator
 from datasets import Dataset
+from torch.distributed.device_mesh import DeviceMesh
 
 import softbridge
 from softbridge import assets
 from softbridge.assets.cache import home
 from softbridge.assets.table import entry as asset_of
+from softbridge.backbones import sharding
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
 from softbridge.batch import Rows
@@ -24,24 +26,28 @@ from softbridge.recipe import Recipe
 from softbridge.recipe.pairs import refuse_impossible
 from softbridge.recipe.schema import plain
 from softbridge.seeding import derive
+from softbridge.study import processes
 from softbridge.study.opening import open_all
 from softbridge.study.shelved import ShelvedDomain, starts, verify
 
 
-def load_backbone(spec: BackboneSpec, scratch: Mapping[str, Any] | None = None) -> Backbone:
+def load_backbone(
+    spec: BackboneSpec, scratch: Mapping[str, Any] | None = None, mesh: DeviceMesh | None = None
+) -> Backbone:
     """Load a backbone by catalogue name (from the package index, or the hub where asked), folder or hub id.
 
     Arguments:
         spec: the backbone.
         scratch: what its configuration is to have otherwise, with new weights; None loads its own.
+        mesh: the processes that each keep a part of it; None loads it whole.
     """
     entry, probes = asset_of(spec.name), home() / "probes"
     if entry is None:
-        return load(spec, probes=probes, scratch=scratch)
+        return load(spec, probes=probes, scratch=scratch, mesh=mesh)
     hub_id, revision = entry.hub_id or "", spec.revision or entry.revision or ""
     if spec.hub:
-        return load(replace(spec, name=hub_id, revision=revision), probes=probes, scratch=scratch)
-    return load(spec, assets.fetch(spec.name), probes, hub_id, revision, scratch)
+        return load(replace(spec, name=hub_id, revision=revision), probes=probes, scratch=scratch, mesh=mesh)
+    return load(spec, assets.fetch(spec.name), probes, hub_id, revision, scratch, mesh)
 
 
 def domain_facts(domain: OpenDomain) -> dict[str, Any]:
@@ -60,8 +66,7 @@ class Materials:
     def __init__(self, recipe: Recipe, accelerator: Accelerator) -> None:
         self.recipe, self.accelerator = recipe, accelerator
         self.sources, self.targets = open_all(recipe)
-        with accelerator.local_main_process_first():
-            self.backbone = load_backbone(recipe.backbone)
+        self.backbone = self.open(recipe.backbone)
         refuse_impossible(self.backbone.kind, recipe)
         if recipe.source_backbone is None:  # those of another model are verified where that one is loaded
             verify(self.sources, self.backbone)
@@ -73,10 +78,21 @@ class Materials:
         self.texts: dict[int, str] = {}  # what the stage `design` found for each seed
         self.unpromised: set[str] = set()  # operations that could not promise the same numbers each time
 
+    def open(self, spec: BackboneSpec) -> Backbone:
+        """Load a backbone in each process: whole, or a part where the launch shards it."""
+        mesh = processes.mesh(self.accelerator)
+        if mesh is None:
+            with self.accelerator.local_main_process_first():
+                return load_backbone(spec)
+        processes.refuse_unsharded(self.recipe)
+        with processes.in_turn(self.accelerator):
+            backbone = load_backbone(spec, mesh=mesh)
+        sharding.begin(backbone)
+        return backbone
+
     def take(self, spec: BackboneSpec) -> None:
         """Go on with another backbone: one that a stage of the study trained."""
-        with self.accelerator.local_main_process_first():
-            self.backbone = load_backbone(spec)
+        self.backbone = self.open(spec)
         self.before, self.bound, self.known = self.backbone.fingerprint(), (), None
 
     def bind(self, domain: OpenDomain) -> None:

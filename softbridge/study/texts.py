@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from datasets import Dataset
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import MASK, Rows, cut
+from softbridge.batch import MASK, Rows, cut, turns
 from softbridge.domains.domain import OpenDomain
 from softbridge.domains.feeds import tokenise
 from softbridge.engine.loop import Judge
@@ -242,10 +242,12 @@ def measured(
         groups = [list(many[i : i + TOGETHER]) for i in range(0, len(rows), TOGETHER)]
     losses = torch.zeros(len(rows))
     with torch.inference_mode():
-        for group in groups[index::count]:
+        for group, counts in turns(lambda i: groups[i::count], index, count, backbone.sharded):
             each = None if prompt is None else prompt.pick(torch.zeros(len(group), dtype=torch.long))
             there = each if each is None else each.each(lambda part: part.to(backbone.device))
-            losses[group] = objective.losses(backbone, rows.take(group), there).cpu()
+            told = objective.losses(backbone, rows.take(group), there).cpu()
+            if counts:
+                losses[group] = told
     if count > 1:
         losses = accelerator.reduce(losses.to(accelerator.device), "sum").cpu()
     found = {"loss": float(losses.double().mean())}

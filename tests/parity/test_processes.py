@@ -30,13 +30,15 @@ def port() -> int:
         return found.getsockname()[1]
 
 
-def launch(launcher: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+def launch(
+    launcher: str, *arguments: str, config: Path = ROOT / "recipes/launch/cpu.yaml", **environment: str
+) -> subprocess.CompletedProcess:
     """Run the command line in two CPU processes."""
     ways = {
         "accelerate": [
             "accelerate.commands.launch",
             "--config_file",
-            str(ROOT / "recipes/launch/cpu.yaml"),
+            str(config),
             "--main_process_port",
             str(port()),
         ],

@@ -1,0 +1,106 @@
+"""A launch that shards the backbone (FSDP) trains the prompts, and writes the records, that one process does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from accelerate.utils import DistributedType
+
+from softbridge import recipe as recipes
+from softbridge import study
+from softbridge.backbones.table import BACKBONES
+from softbridge.errors import StudyError
+from softbridge.study import processes
+from tests import pico, toy
+from tests.parity.test_processes import ROOT, SEVERAL, as_of, largest_difference, launch, port
+
+ARMS = """\
+  no prompt: {bridge: none}
+  scratch: {bridge: scratch}
+  spot: {bridge: spot}
+  panda: {bridge: panda}
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Return the launch configuration that is shipped, on two processes of a CPU."""
+    text = (ROOT / "recipes/launch/fsdp.yaml").read_text()
+    there = text.replace("use_cpu: false", "use_cpu: true").replace("num_processes: 4", "num_processes: 2")
+    assert there.count("true") == text.count("true") + 1
+    (tmp_path / "fsdp.yaml").write_text(there)
+    return tmp_path / "fsdp.yaml"
+
+
+# Kind of backbone, whether the prompt is a prefix, whether its blocks are checkpointed.
+PLAIN = [(kind, False, False) for kind in BACKBONES]
+AGAIN = [(kind, prefix, True) for kind, prefix in (("sentence", True), ("causal", True), ("seq2seq", False))]
+
+
+@pytest.mark.slow
+def test_each_kind_computes_sharded_what_it_computes_whole(tmp_path):
+    """Compare scores, the gradients of a prompt and the fingerprint; half of the blocks is in each process."""
+    for kind in BACKBONES:
+        pico.save_backbone(tmp_path / kind, kind)
+    (tmp_path / "asked.json").write_text(json.dumps(PLAIN + AGAIN))
+    command = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port())]
+    command += [str(ROOT / "tests/parity/sharded.py"), str(tmp_path)]
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, timeout=400, env=env, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = [one for file in sorted(tmp_path.glob("told*.json")) for one in json.loads(file.read_text())]
+    assert len(told) == 2 * len(PLAIN + AGAIN)
+    assert max(line["gap"] for line in told) < 1e-6
+    assert all(abs(line["held"] - 0.5) < 0.02 for line in told)
+    assert min(line["blocks"] for line in told) > 0.7
+
+
+PARTLY = "pretrain={form: semi-supervised, labelled: 4, training: {steps: 6, batch: 3, evaluate_every: 2}}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "settings"), [("sentence", SEVERAL), ("causal", [*SEVERAL, PARTLY])])
+def test_a_study_comes_sharded_to_what_one_process_comes_to(tmp_path, config, kind, settings, record_property):
+    """Steps of three passes and more, which two processes have unequally many of, and a bridge with a teacher."""
+    recipe = toy.make(tmp_path, ARMS, every=(2, 1), kind=kind)
+    study.run(recipes.read(recipe, settings), tmp_path / "one")
+    told = [word for setting in settings for word in ("--set", setting)]
+    done = launch("accelerate", "run", str(recipe), "--out", str(tmp_path / "two"), *told, config=config)
+    assert done.returncode == 0, done.stderr[-3000:]
+    as_of(tmp_path / "one", tmp_path / "two")
+    gap = largest_difference(tmp_path / "one", tmp_path / "two")
+    assert gap < 1e-5
+    record_property("difference", gap)
+    made = [json.loads(file.read_text()) for file in tmp_path.glob("two/records/*.json")]
+    assert [record["provenance"]["processes"] for record in made] == [2] * 4
+    assert all("in parts" in record["backbone"]["chosen"] for record in made)
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("prompt={kind: late, length: 3, block: 1}", "later block"),
+        ("tune={sources: [books]}", "tune"),
+        ("pretrain={trains: backbone}", "pretrain.trains: backbone"),
+        ("backbone.bits=8", "backbone.bits"),
+    ],
+)
+def test_what_a_sharded_backbone_cannot_do_is_refused(tmp_path, setting, named):
+    recipe = toy.make(tmp_path, ARMS)
+    processes.refuse_unsharded(recipes.read(recipe))
+    with pytest.raises(StudyError, match=named):
+        processes.refuse_unsharded(recipes.read(recipe, [setting]))
+
+
+def test_deepspeed_is_refused_and_told_of_fsdp(monkeypatch):
+    told = SimpleNamespace(distributed_type=DistributedType.DEEPSPEED)
+    monkeypatch.setattr(processes, "Accelerator", lambda **keys: told)
+    with pytest.raises(StudyError, match=r"fsdp\.yaml"):
+        processes.gather("cpu")
