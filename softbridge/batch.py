@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,8 @@ class Rows:
     Arguments:
         ids: one list of token ids a row, of unequal length.
         labels: one class index a row; -1 where the row is not labelled.
-        told: one list of token ids a row, what the row is asked for where that is no class; none where it is.
+        told: one list of token ids a row, what the row is asked for where that is no class: its answer, or a part of
+            the text; none where it is a class.
 
     Example:
         >>> rows = Rows([[5, 6], [7]], [1, 0])
@@ -35,10 +36,25 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def length(self, row: int) -> int:
+        """Return how many tokens of a row go through the model."""
+        return len(self.ids[row]) + (len(self.told[row]) if self.told else 0)
+
     def take(self, indices: Sequence[int]) -> Rows:
         """Return the rows at these indices, in this order."""
         told = [self.told[i] for i in indices] if self.told else ()
         return Rows([self.ids[i] for i in indices], [self.labels[i] for i in indices], told)
+
+
+def together(parts: Iterable[Rows]) -> Rows:
+    """Return the rows of several parts, one after the other.
+
+    Example:
+        >>> together([Rows([[5, 6]], [1]), Rows([[7]], [0])]).ids
+        [[5, 6], [7]]
+    """
+    held = list(parts)
+    return Rows(*([cell for part in held for cell in getattr(part, key)] for key in ("ids", "labels", "told")))
 
 
 @dataclass(frozen=True)

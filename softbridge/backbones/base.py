@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from softbridge.backbones.entrances import keys_and_values, states_below
+from softbridge.backbones.generation import ends, mute
 from softbridge.backbones.heads import ordinary_tokens
 from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
@@ -88,6 +89,7 @@ class Backbone(ABC):
     side: ClassVar[str]
     loader: ClassVar[str]  # the transformers class that loads it
     takes: ClassVar[frozenset[str]] = INPUT
+    writes: ClassVar[bool] = False  # whether it can answer with free text
     shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     chosen: str = "as the recipe says"
     moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
@@ -152,20 +154,25 @@ class Backbone(ABC):
     def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         """Return token ids with the special tokens the backbone wants, cut to `max_length`."""
 
-    def asked(
-        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def asked(self, rows: Rows, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the vocabulary's scores at every token that the rows are asked for, the tokens, and their rows.
 
         Arguments:
-            batch: B rows.
-            told: what each is asked for, in the form of this kind of backbone.
+            rows: B rows; what each is asked for has the form of this kind of backbone.
             prompt: what enters, for each row; or None.
 
         Returns:
             `[A, V]`, `[A]` and `[A]`, row after row.
         """
         raise BackboneError(f"{self.kind} backbones say no words", "a model with a head over words", "ask for labels")
+
+    def answer_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return what rows are asked for whose answers are free text: these and their end, cut to `max_length`.
+
+        Raises:
+            BackboneError: when models of this kind write no text.
+        """
+        raise mute(self.spec.name, self.kind)
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row with the prompt in it, and return the new tokens' ids.
@@ -182,16 +189,11 @@ class Backbone(ABC):
         Raises:
             BackboneError: when models of this kind write no text.
         """
-        raise BackboneError(
-            f"the backbone '{self.spec.name}' is of the kind {self.kind}, which writes no text",
-            "a causal or a seq2seq backbone",
-            "use predict for labels",
-        )
+        raise mute(self.spec.name, self.kind)
 
     def cut(self, written: torch.Tensor) -> list[list[int]]:
         """Return rows of new token ids without what follows the first end token."""
-        ends = self.model.generation_config.eos_token_id
-        stops = set(ends if isinstance(ends, list) else [ends]) | {self.pad_id}
+        stops = {*ends(self.model), self.pad_id}
         rows = written.tolist()
         return [row[: next((i for i, token in enumerate(row) if token in stops), len(row))] for row in rows]
 

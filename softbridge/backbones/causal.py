@@ -15,12 +15,15 @@ import torch
 
 from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
-from softbridge.backbones.generation import accompanied, replayed
+from softbridge.backbones.generation import accompanied, ends, replayed
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
 from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves
-from softbridge.batch import Batch
+from softbridge.batch import Batch, Rows
+from softbridge.errors import BackboneError
 from softbridge.injection import Injection, shared
+
+WITHOUT_BLANKS = "\u2e80"  # the first of the scripts of East Asia
 
 
 class CausalBackbone(Backbone):
@@ -36,6 +39,7 @@ class CausalBackbone(Backbone):
     loader: ClassVar[str] = "AutoModelForCausalLM"
     shares: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
+    writes: ClassVar[bool] = True
 
     def bind(self, words: Sequence[str]) -> None:
         """Tokenise the label words once."""
@@ -73,14 +77,31 @@ class CausalBackbone(Backbone):
         taken = torch.log_softmax(logits, dim=-1).gather(1, told.reshape(-1, 1))
         return taken.view(len(batch), -1).sum(1)
 
-    def asked(
-        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the scores of each token of the text but the first, after those before it; `told` is not read."""
-        states = self.hidden(batch.input_ids, batch.mask, self.settled(batch, prompt))
-        after = (batch.mask[:, :-1] * batch.mask[:, 1:]).bool()  # a token that another one follows
-        said = self.model.get_output_embeddings()(states[:, -batch.mask.shape[1] : -1][after])
-        return said, batch.input_ids[:, 1:][after], after.nonzero()[:, 0]
+    def asked(self, rows: Rows, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the scores of the tokens `told` behind the text, each after those before it."""
+        whole = self.batch(Rows([[*ids, *told] for ids, told in zip(rows.ids, rows.told, strict=True)], rows.labels))
+        prompt = self.settled(self.batch(rows), prompt)  # mixed by the text, and not by what is asked for
+        states = self.hidden(whole.input_ids, whole.mask, prompt)[:, -whole.mask.shape[1] :]
+        begins = whole.mask.shape[1] - torch.tensor([len(told) for told in rows.told], device=self.device)
+        there = torch.arange(whole.mask.shape[1], device=self.device) >= begins.unsqueeze(1)
+        said = self.model.get_output_embeddings()(states[:, :-1][there[:, 1:]])  # nothing of V where nothing is asked
+        return said, whole.input_ids[there], there.nonzero()[:, 0]
+
+    def answer_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the answers' tokens, as they stand behind the text, and the end token."""
+        return [[*self.word_ids(apart(text)), self.end][: self.spec.max_length] for text in texts]
+
+    @cached_property
+    def end(self) -> int:
+        """Return the token that ends an answer: the tokenizer's own where the model stops there."""
+        own, known = self.tokenizer.eos_token_id, ends(self.model)
+        if not known:
+            raise BackboneError(
+                f"the model '{self.spec.name}' does not say which token ends a text",
+                "eos_token_id in its generation_config.json or config.json",
+                "add it to the model's files",
+            )
+        return own if own in known else known[0]
 
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states of the joined rows, `[B, P + T, H]`, or `[B, T, H]` without the prompt's."""
@@ -116,6 +137,16 @@ class CausalBackbone(Backbone):
         inputs.pop("position_ids")  # generate counts them itself, from the mask
         with torch.no_grad(), accompanied(self.model.base_model, prompt):
             return self.cut(self.model.generate(**inputs, **settings))
+
+
+def apart(answer: str) -> str:
+    """Return an answer with the blank that parts it from the text; Chinese and its neighbours write none.
+
+    Example:
+        >>> apart("72"), apart("七十二")
+        (' 72', '七十二')
+    """
+    return answer if answer >= WITHOUT_BLANKS else f" {answer}"
 
 
 def join(states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> dict[str, torch.Tensor]:

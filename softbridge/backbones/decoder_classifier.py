@@ -25,6 +25,7 @@ class DecoderClassifierBackbone(CausalBackbone):
 
     kind: ClassVar[str] = "decoder_classifier"
     loader: ClassVar[str] = "AutoModel"
+    writes: ClassVar[bool] = False  # its head is over classes
     takes: ClassVar[frozenset[str]] = CausalBackbone.takes | {"head", "head_bias"}
 
     def bind(self, words: Sequence[str]) -> None:

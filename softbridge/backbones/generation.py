@@ -19,6 +19,21 @@ from softbridge.errors import BackboneError
 from softbridge.injection import Injection
 
 
+def mute(name: str, kind: str) -> BackboneError:
+    """Return the error of a backbone that is to write and cannot."""
+    return BackboneError(
+        f"the backbone '{name}' is of the kind {kind}, which writes no text",
+        "a causal or a seq2seq backbone",
+        "use predict for labels",
+    )
+
+
+def ends(model: Any) -> list[int]:
+    """Return the tokens that each end what a model writes."""
+    found = model.generation_config.eos_token_id
+    return found if isinstance(found, list) else [] if found is None else [found]
+
+
 @contextmanager
 def accompanied(body: Any, prompt: Injection | None) -> Iterator[None]:
     """Hand a prefix to every pass through the model's body, and count the text's places from behind it.

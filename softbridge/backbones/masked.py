@@ -102,13 +102,12 @@ class MaskedBackbone(SentenceBackbone):
         states = hidden.gather(1, index.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
         return before_head(self.top, inputs_embeds=states)
 
-    def asked(
-        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def asked(self, rows: Rows, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the scores of what a row is asked for; `told` has as many ids as the row, -1 where it asks nothing."""
+        batch = self.batch(rows)
         hidden, text = self.hidden(batch, self.settled(batch, prompt))
         there = batch.mask.bool()
-        every = pad(Rows(told, [0] * len(told)), -1, self.side, self.spec.max_length).input_ids.to(self.device)[there]
+        every = pad(Rows(rows.told, rows.labels), -1, self.side, self.spec.max_length).input_ids.to(self.device)[there]
         wanted = every >= 0
         states = before_head(self.top, inputs_embeds=hidden[text.bool()][wanted].unsqueeze(0))[0]
         return logits(self.model, states), every[wanted], there.nonzero()[:, 0][wanted]

@@ -35,6 +35,7 @@ class Seq2SeqBackbone(Backbone):
     kind: ClassVar[str] = "seq2seq"
     side: ClassVar[str] = "right"
     loader: ClassVar[str] = "AutoModelForSeq2SeqLM"
+    writes: ClassVar[bool] = True
 
     def bind(self, words: Sequence[str]) -> None:
         """Tokenise the label words once."""
@@ -102,17 +103,20 @@ class Seq2SeqBackbone(Backbone):
             each.append(likelihood(self.model, read, told))
         return torch.stack(each, dim=1)
 
-    def asked(
-        self, batch: Batch, told: Sequence[Sequence[int]], prompt: Injection | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def asked(self, rows: Rows, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the scores of the decoder's tokens `told`, each after those before it."""
+        batch = self.batch(rows)
         states, mask = self.encode(batch, self.settled(batch, prompt))
-        answer = pad(Rows(told, [0] * len(told)), self.pad_id, "right").to(self.device)
+        answer = pad(Rows(rows.told, rows.labels), self.pad_id, "right").to(self.device)
         before = answer.input_ids.roll(1, 1)
         before[:, 0] = self.start
         read = self.decode(states, mask, before)
         there = answer.mask.bool()
         return logits(self.model, read[there]), answer.input_ids[there], there.nonzero()[:, 0]
+
+    def answer_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return what the decoder is to say, with the special tokens that the tokenizer puts around a target."""
+        return self.tokenizer(text_target=list(texts), truncation=True, max_length=self.spec.max_length)["input_ids"]
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Answer each row; the prompt is read by the encoder, once."""

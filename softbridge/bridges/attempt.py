@@ -59,6 +59,7 @@ class Attempt:
     models: ClassVar[tuple[int, ...]] = (1,)
     reads_sources: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
+    classes_only: ClassVar[bool] = True
     sampling: ClassVar[bool] = False
     cap: ClassVar[int] = 1
 

@@ -93,6 +93,7 @@ class Mpt:
     reads_sources: ClassVar[bool] = True
     reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
+    classes_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for key, wrong, range_, usual in (

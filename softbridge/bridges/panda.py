@@ -85,6 +85,7 @@ class Panda:
     reads_sources: ClassVar[bool] = True
     starts: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = False
+    classes_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.strength < 0:

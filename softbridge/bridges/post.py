@@ -66,6 +66,7 @@ class Post:
     starts: ClassVar[bool] = True
     reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
+    classes_only: ClassVar[bool] = True
 
     @property
     def trains(self) -> bool:

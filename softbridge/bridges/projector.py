@@ -69,6 +69,7 @@ class Projector:
     starts: ClassVar[bool] = True
     reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
+    classes_only: ClassVar[bool] = True
 
     @property
     def trains(self) -> bool:

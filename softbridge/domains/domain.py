@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
+from softbridge.domains.answers import Answer, Match
 from softbridge.domains.columns import cells, matching
 from softbridge.domains.fingerprints import combined, fingerprint
 from softbridge.domains.labels import UNLABELLED, check_labels, class_indices
@@ -18,6 +19,7 @@ from softbridge.domains.templates import Template
 from softbridge.errors import DataError
 
 SCHEMA = pa.schema({"text": pa.string(), "label": pa.int64()})
+GROUP = ("any answer",)  # of rows without classes
 LABELLED_SPLITS = ("train", "validation", "test")
 
 
@@ -33,6 +35,10 @@ class Domain:
         columns: the name of a slot, or of the label, to the column in the data, where they differ.
         label: the label column; None for a domain without labels.
         classes: raw label value to class name, where the data's values are not class names already.
+        answer: the column of the right answers, where a row is answered with free text instead of one of `labels`; a
+            causal or seq2seq backbone writes it.
+        match: what of a written answer must be right: its `text`, case and white space aside, or its last `number`.
+        max_new_tokens: tokens that an answer is written with at most, from 1.
         where: keep only rows whose column holds the value, e.g. `{domain: books}`.
         encoding: the encoding of a text file.
         split: the column that says train, validation or test, where there is one.
@@ -61,6 +67,9 @@ class Domain:
     columns: Mapping[str, str] = field(default_factory=dict)
     label: str | None = "label"
     classes: Mapping[str, str] = field(default_factory=dict)
+    answer: str | None = None
+    match: Match = "text"
+    max_new_tokens: int = 64
     where: Mapping[str, str] = field(default_factory=dict)
     encoding: str = "utf-8"
     split: str | None = None
@@ -83,6 +92,22 @@ class Domain:
         except DataError as error:
             raise _of(name, error) from error
 
+    def answered(self) -> Answer | None:
+        """Return how answers are judged, where they are free text; None where they are classes.
+
+        Raises:
+            DataError: when there are both, or no token may be written.
+        """
+        if self.answer is None:
+            return None
+        if self.labels:
+            raise DataError(
+                f"answer is '{self.answer}', and there are labels too",
+                "classes, or a column of free text",
+                "remove one of the two",
+            )
+        return Answer(self.match, self.max_new_tokens)
+
 
 @dataclass(frozen=True)
 class OpenDomain:
@@ -90,15 +115,17 @@ class OpenDomain:
 
     Arguments:
         name: the domain's name.
-        classes: class names; a label is an index into them.
+        classes: class names; a label is an index into them. None where rows are answered with free text.
         words: each class's label words or description.
-        train: rows with the columns `text` (template filled) and `label` (class index).
+        train: rows with the columns `text` (template filled) and `label` (class index; 0 where there are no classes),
+            and `answer` where it is free text.
         validation: likewise.
         test: likewise.
         unlabelled: rows whose label is -1.
         fingerprints: the sha256 of each split's texts and labels.
         notes: what a reader of results should know about the rows.
         template: the template that filled the texts.
+        answer: how answers are judged, where they are free text.
     """
 
     name: str
@@ -111,6 +138,12 @@ class OpenDomain:
     fingerprints: Mapping[str, str]
     notes: tuple[str, ...] = ()
     template: str = "{text}"
+    answer: Answer | None = None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Return what `shots` are counted of: the classes, or all rows where answers are free text."""
+        return self.classes or GROUP
 
     @property
     def fingerprint(self) -> str:
@@ -146,27 +179,32 @@ class OpenDomain:
         if shots is None:
             return range(len(rows))
         try:
-            return choose(rows["label"][:], self.classes, shots, seed, split)
+            return choose(rows["label"][:], self.groups, shots, seed, split)
         except DataError as error:
             raise _of(self.name, error) from error
 
 
 class _Rows(NamedTuple):
-    """One text, class index and own split's name a row."""
+    """One text, class index, answer and own split's name a row."""
 
     texts: list[str]
     labels: list[int]
+    answers: list[str]
     parts: list[str]
 
 
 def _open(domain: Domain, name: str, resolve: Resolve | None) -> OpenDomain:
-    template = Template.parse(domain.template)
-    if domain.label is not None:
+    template, answer = Template.parse(domain.template), domain.answered()
+    if domain.label is not None and answer is None:
         check_labels(domain.labels, domain.classes)
     rows, blank = _fill(domain, template, read(domain.data, domain.encoding, resolve))
     splits, notes = _divide(domain, rows)
     tables = {
-        split: _dataset([rows.texts[i] for i in splits[split]], [rows.labels[i] for i in splits[split]])
+        split: _dataset(
+            [rows.texts[i] for i in splits[split]],
+            [rows.labels[i] for i in splits[split]],
+            [rows.answers[i] for i in splits[split]] if answer else None,
+        )
         for split in (*LABELLED_SPLITS, "unlabelled")
     }
     return OpenDomain(
@@ -177,6 +215,7 @@ def _open(domain: Domain, name: str, resolve: Resolve | None) -> OpenDomain:
         fingerprints={split: fingerprint(table) for split, table in tables.items()},
         notes=(*blank, *notes),
         template=domain.template,
+        answer=answer,
     )
 
 
@@ -186,17 +225,25 @@ def _fill(domain: Domain, template: Template, tables: DatasetDict) -> tuple[_Row
     filled = template.fill(
         {slot: _column(domain, tables, slot, f"the slot {{{slot}}}", keep) for slot in template.slots}
     )
-    if domain.label is None:
-        labels = [UNLABELLED] * len(keep)
-    else:
-        raw = _column(domain, tables, domain.label, "the label", keep)
-        labels = class_indices(raw, keep, tuple(domain.labels), domain.classes)
+    labels, answers = _labelled(domain, tables, keep)
     own = [part for part, table in tables.items() for _ in range(len(table))]
     column = own if domain.split is None else cells(tables, domain.split, "`split`")
-    full = [(text, label, column[i] or "") for text, label, i in zip(filled, labels, keep, strict=True) if text]
+    parts = [column[i] or "" for i in keep]
+    full = [row for row in zip(filled, labels, answers, parts, strict=True) if row[0]]
     blank = len(filled) - len(full)
     note = [f"{blank} row{'' if blank == 1 else 's'} with an empty text left out"] if blank else []
-    return _Rows(*map(list, zip(*full, strict=True))) if full else _Rows([], [], []), note
+    return _Rows(*map(list, zip(*full, strict=True))) if full else _Rows([], [], [], []), note
+
+
+def _labelled(domain: Domain, tables: DatasetDict, keep: Sequence[int]) -> tuple[list[int], list[str]]:
+    """Return each row's class index, 0 for one with a free answer, and its free answer."""
+    if domain.answer is not None:
+        answers = [(cell or "").strip() for cell in _column(domain, tables, domain.answer, "the answer", keep)]
+        return [0 if answer else UNLABELLED for answer in answers], answers
+    if domain.label is None:
+        return [UNLABELLED] * len(keep), [""] * len(keep)
+    raw = _column(domain, tables, domain.label, "the label", keep)
+    return class_indices(raw, keep, tuple(domain.labels), domain.classes), [""] * len(keep)
 
 
 def _column(domain: Domain, tables: DatasetDict, name: str, use: str, keep: Sequence[int]) -> list[str | None]:
@@ -217,7 +264,7 @@ def _divide(domain: Domain, rows: _Rows) -> tuple[Splits, list[str]]:
     if labelled:
         given_up = {split for split in ("validation", "test") if not divided[split] and not getattr(domain, split)}
         wanted = [split for split in LABELLED_SPLITS if split not in given_up]
-        check_classes(splits, rows.labels, tuple(domain.labels), wanted, left_out + shared)
+        check_classes(splits, rows.labels, tuple(domain.labels) or GROUP, wanted, left_out + shared)
     return splits, left_out + shared
 
 
@@ -225,5 +272,6 @@ def _of(name: str, error: DataError) -> DataError:
     return DataError(f"domain '{name}': {error.seen}", error.expected, error.fix)
 
 
-def _dataset(texts: Sequence[str], labels: Sequence[int]) -> Dataset:
-    return Dataset(pa.table({"text": texts, "label": labels}, schema=SCHEMA))
+def _dataset(texts: Sequence[str], labels: Sequence[int], answers: Sequence[str] | None = None) -> Dataset:
+    table = pa.table({"text": texts, "label": labels}, schema=SCHEMA)
+    return Dataset(table if answers is None else table.append_column("answer", pa.array(answers, pa.string())))

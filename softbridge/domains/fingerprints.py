@@ -9,10 +9,10 @@ from datasets import Dataset
 
 
 def fingerprint(rows: Dataset) -> str:
-    """Return the sha256, in hexadecimal, over a split's texts and labels in order.
+    """Return the sha256, in hexadecimal, over a split's texts and labels in order, and its answers where it has some.
 
     Arguments:
-        rows: the columns `text` (template filled) and `label`.
+        rows: the columns `text` (template filled) and `label`, and `answer` where that is free text.
 
     Example:
         >>> one, two = Dataset.from_dict({"text": ["a", "b"], "label": [0, 1]}), {"text": ["b", "a"], "label": [1, 0]}
@@ -20,10 +20,11 @@ def fingerprint(rows: Dataset) -> str:
         False
     """
     digest = hashlib.sha256()
-    for text, label in zip(rows["text"][:], rows["label"][:], strict=True):
-        content = text.encode()
-        # The length stands before the text, so that no text can pass for the border between two rows.
-        digest.update(f"{label} {len(content)} ".encode() + content)
+    columns = [rows["text"][:], *([rows["answer"][:]] if "answer" in rows.column_names else [])]
+    for label, *texts in zip(rows["label"][:], *columns, strict=True):
+        for content in map(str.encode, texts):
+            # The length stands before the text, so that no text can pass for the border between two rows.
+            digest.update(f"{label} {len(content)} ".encode() + content)
     return digest.hexdigest()
 
 

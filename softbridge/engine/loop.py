@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 from softbridge import whole
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Rows
+from softbridge.batch import Rows, together
 from softbridge.domains.feeds import Feed
 from softbridge.engine import checkpoint, optimisers
 from softbridge.engine.finite import culprits, settle
@@ -163,12 +163,12 @@ class Training:
 
     def work(self, active: Sequence[int]) -> Work:
         """Return the rows of this step."""
-        picked = [(i, row) for i in active for row in self.feeds[i].rows_at(self.step)]
-        ids = [self.members[i].rows.ids[row] for i, row in picked]
-        labels = [self.members[i].rows.labels[row] for i, row in picked]
+        picked = {i: self.feeds[i].rows_at(self.step) for i in active}
+        rows = together(self.members[i].rows.take(some) for i, some in picked.items())
+        owner = [i for i, some in picked.items() for _ in some]
         terms = {i: term for i, term in self.terms.items() if i in active}
-        work = Work(Rows(ids, labels), [i for i, _ in picked], terms, [str(row) for _, row in picked])
-        return self.recast(work, self.step) if self.recast else work
+        work = Work(rows, owner, terms, [str(row) for some in picked.values() for row in some])
+        return self.recast(work, self.step) if self.recast else replace(work, divisors=work.tokens)
 
     def leave_out(self, i: int, loss: float, norm: float, work: Work) -> None:
         """Stop a member whose loss or gradient is not finite before the step reaches its prompt.

@@ -53,7 +53,7 @@ def require_share(name: str, value: float) -> None:
 
 def of_tokens(backbone: Backbone, rows: Rows, prompt: Injection | None) -> torch.Tensor:
     """Return each row's mean `-log p` over the tokens that it is asked for, `[B]`."""
-    return surprise(*backbone.asked(backbone.batch(rows), rows.told, prompt), len(rows))
+    return surprise(*backbone.asked(rows, prompt), len(rows))
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class NextToken:
 }"""
 
     def ask(self, backbone: Backbone, ids: Sequence[int], draw: torch.Generator) -> Asked:
-        """Return the text as it is; the answer is in it."""
-        return list(ids), list(ids)[1:]
+        """Return the first token, and all that follow it."""
+        return list(ids[:1]), list(ids[1:])
 
     def losses(self, backbone: Backbone, rows: Rows, prompt: Injection | None) -> torch.Tensor:
         """Return the mean over the text's tokens but the first, which nothing stands before."""

@@ -2,7 +2,8 @@
 
     L = sum over members of ( 1/batch * sum over the member's rows of (-log p(y | x, prompt) + the member's term) )
 
-In pretraining y is the text's own, by an objective; rows without a label count 0, and in N or not.
+In pretraining y is the text's own, by an objective; rows without a label count 0, and in N or not. Where y is a free
+answer, the sum is over its tokens, and divided by those of all the member's rows instead of the batch.
 
 The sum keeps a member's gradient what it would be alone; so does clipping each member by its own norm.
 """
@@ -10,6 +11,7 @@ The sum keeps a member's gradient what it would be alone; so does clipping each 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -20,6 +22,7 @@ from accelerate import Accelerator
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Batch, Rows, cut, turns
 from softbridge.engine.objectives import Objective
+from softbridge.evaluation.answers import costs
 from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.supervised import UNLABELLED, cross_entropy
@@ -60,13 +63,17 @@ class Work:
     divisors: Mapping[int, int] = field(default_factory=dict)
 
     @property
+    def tokens(self) -> dict[int, int]:
+        """Return how many tokens each member's rows are asked for, where these are free answers."""
+        found: Counter[int] = Counter()
+        for owner, told in zip(self.owner, self.rows.told, strict=bool(self.rows.told)):
+            found[owner] += len(told)
+        return found
+
+    @property
     def counted(self) -> list[int]:
         """Return the rows that have a loss."""
         return [i for i, y in enumerate(self.rows.labels) if self.objective or y != UNLABELLED]
-
-    def length(self, row: int) -> int:
-        """Return how many tokens of a row go through the model."""
-        return len(self.rows.ids[row]) + (len(self.rows.told[row]) if self.rows.told else 0)
 
 
 def backward(
@@ -116,8 +123,8 @@ def passes(
         mine = work.counted[index::count]
         if backbone.sharded and work.terms:  # some rows' terms run the model too, so all processes run the same rows
             mine = [] if index else work.counted
-        lengths = [work.length(i) + length for i in mine]
-        positions = min(pass_positions(backbone.device), max(1, sum(lengths) // accumulation))
+        lengths = [work.rows.length(i) + length for i in mine]
+        positions = min(pass_positions(backbone.device, bool(work.rows.told)), max(1, sum(lengths) // accumulation))
         together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
         return [[mine[i] for i in group] for group in cut(lengths, positions, together)]
 
@@ -127,12 +134,15 @@ def passes(
 def row_losses(
     backbone: Backbone, work: Work, chosen: Sequence[int], prompts: Injection, owner: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the losses of some rows by their labels or the objective, `[B]`, and the terms beside, `[B]`."""
+    """Return the losses of some rows by their labels, answers or the objective, `[B]`, and the terms beside, `[B]`."""
     taken = work.rows.take(chosen)
     if work.objective:
         each = work.objective.losses(backbone, taken, prompts)
         return each, torch.zeros_like(each)
     rows = backbone.batch(taken)
+    if taken.told:
+        each = costs(backbone, taken, prompts)
+        return each, own_terms(backbone, rows, prompts, each, owner, work.terms)
     scores = backbone.score(rows, prompts)
     return cross_entropy(scores, rows.labels), own_terms(backbone, rows, prompts, scores, owner, work.terms)
 

@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Rows, cut, turns
+from softbridge.batch import Rows, cut, together, turns
+from softbridge.evaluation.answers import costs, surprised
 from softbridge.evaluation.metrics import METRICS, judge
+from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 
 # Positions of one pass: memory bounds it, and beyond this size a CPU gained nothing (benchmarks/speed/NOTES.md).
 PASS_POSITIONS = {"cpu": 1024}
 PASS_POSITIONS_GPU = 65536
+PASS_TOKENS_GPU = 8192  # of which any may be asked for over the whole vocabulary
+
+Read = Callable[[Rows, Injection | None], torch.Tensor]
 
 
-def pass_positions(device: torch.device) -> int:
-    """Return how many positions one pass should hold on a device."""
-    return PASS_POSITIONS.get(device.type, PASS_POSITIONS_GPU)
+def pass_positions(device: torch.device, asked: bool = False) -> int:
+    """Return how many positions one pass should hold on a device.
+
+    Arguments:
+        device: the device.
+        asked: whether rows are asked for tokens, each of which is scored over the whole vocabulary.
+    """
+    return PASS_POSITIONS.get(device.type, PASS_TOKENS_GPU if asked else PASS_POSITIONS_GPU)
+
+
+def evaluate(
+    backbone: Backbone,
+    bank: Bank | None,
+    rows: Sequence[Rows],
+    names: Sequence[str] = (),
+    accelerator: Accelerator | None = None,
+) -> list[dict[str, float]]:
+    """Return each member's `loss` and the named metrics; of free answers the loss and the perplexity.
+
+    Arguments:
+        backbone: the frozen backbone, bound to the task's classes.
+        bank: N prompts, or None for no prompt.
+        rows: each member's rows; a member without any has no scores.
+        names: keys of `METRICS`.
+        accelerator: shares the passes among its processes.
+    """
+    if any(part.told for part in rows):
+        told = passed(backbone, bank, rows, lambda some, prompt: costs(backbone, some, prompt)[:, None], 1, accelerator)
+        return [surprised(cost[:, 0], part) if len(part) else {} for cost, part in zip(told, rows, strict=True)]
+    chances = probabilities(backbone, bank, rows, accelerator)
+    return [scores(c, part.labels, names) if len(part) else {} for c, part in zip(chances, rows, strict=True)]
 
 
 def probabilities(
@@ -37,22 +70,48 @@ def probabilities(
     Returns:
         N arrays `[rows, C]`, in the rows' own order.
     """
+
+    def read(some: Rows, prompt: Injection | None) -> torch.Tensor:
+        return backbone.score(backbone.batch(some), prompt).softmax(-1)
+
+    return passed(backbone, bank, rows, read, len(backbone.words), accelerator)
+
+
+def passed(
+    backbone: Backbone,
+    bank: Bank | None,
+    rows: Sequence[Rows],
+    read: Read,
+    width: int,
+    accelerator: Accelerator | None = None,
+) -> list[np.ndarray]:
+    """Return what is read of each member's rows, N arrays `[rows, width]`.
+
+    Arguments:
+        backbone: the frozen backbone.
+        bank: N prompts, or None for no prompt.
+        rows: each member's rows; one entry without a bank.
+        read: rows and the prompt of each to `[B, width]`.
+        width: how many numbers are read of a row.
+        accelerator: shares the passes among its processes.
+    """
     owner = [member for member, part in enumerate(rows) for _ in range(len(part))]
-    every = Rows([ids for part in rows for ids in part.ids], [y for part in rows for y in part.labels])
+    every = together(rows)
     length = 0 if bank is None else bank[0].bake().slots
-    lengths = [len(ids) + length for ids in every.ids]
-    passes = list(cut(lengths, pass_positions(backbone.device), owner if backbone.shares else ()))
+    lengths = [every.length(i) + length for i in range(len(every))]
+    positions = pass_positions(backbone.device, bool(every.told))
+    groups = list(cut(lengths, positions, owner if backbone.shares else ()))
     index, count = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
-    chances = torch.zeros(len(every), len(backbone.words))
+    found = torch.zeros(len(every), width)
     with torch.inference_mode():
-        for group, counts in turns(lambda i: passes[i::count], index, count, backbone.sharded):
-            tokens = None if bank is None else bank(torch.tensor([owner[i] for i in group], device=backbone.device))
-            said = backbone.score(backbone.batch(every.take(group)), tokens).softmax(-1).cpu()
+        for group, counts in turns(lambda i: groups[i::count], index, count, backbone.sharded):
+            prompt = None if bank is None else bank(torch.tensor([owner[i] for i in group], device=backbone.device))
+            said = read(every.take(group), prompt).float().cpu()
             if counts:
-                chances[group] = said
+                found[group] = said
     if count > 1 and accelerator:
-        chances = accelerator.reduce(chances.to(accelerator.device), "sum").cpu()
-    return [part.numpy() for part in chances.split([len(part) for part in rows])]
+        found = accelerator.reduce(found.to(accelerator.device), "sum").cpu()
+    return [part.numpy() for part in found.split([len(part) for part in rows])]
 
 
 def scores(chances: np.ndarray, labels: Sequence[int], names: Sequence[str] = tuple(METRICS)) -> dict[str, float]:

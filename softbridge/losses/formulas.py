@@ -63,6 +63,18 @@ _CASES_LATEX = (
 )
 _CASES_PLAIN = "Lₙ = −log p(yₙ | xₙ, θ) where row n is labelled, 0 where it is not"
 
+_T_M = "<msub><mi>T</mi><mi>m</mi></msub>"
+_OVER_TOKENS = (
+    f"<mfrac><mn>1</mn><mrow><munder><mo>∑</mo><mi>m</mi></munder>{_T_M}</mrow></mfrac>",
+    "<munderover><mo>∑</mo><mrow><mi>m</mi><mo>=</mo><mn>1</mn></mrow><mi>M</mi></munderover>",
+    f"<munderover><mo>∑</mo><mrow><mi>t</mi><mo>=</mo><mn>1</mn></mrow>{_T_M}</munderover>",
+)
+_Y_BEFORE = "<msub><mi>y</mi><mrow><mi>m</mi><mo>,</mo><mo>&lt;</mo><mi>t</mi></mrow></msub>"
+_TOKEN_SURPRISE = (
+    "<mrow><mo>−</mo><mi>log</mi><mo>⁡</mo><mi>p</mi><mo>(</mo><msub><mi>y</mi><mrow><mi>m</mi><mi>t</mi></mrow></msub>"
+    f"<mo>|</mo><msub><mi>x</mi><mi>m</mi></msub><mo>,</mo>{_Y_BEFORE}<mo>,</mo>{_THETA_PRIME}<mo>)</mo></mrow>"
+)
+
 FORMULAS: dict[str, Formula] = {
     "L_pre/self-supervised": Formula(
         name="pretraining, self-supervised",
@@ -91,6 +103,14 @@ FORMULAS: dict[str, Formula] = {
         plain="L_fine = 1/M · Σₘ −log p(yₘ | xₘ, θ′)",
         mathml=_math(_L_FINE, _average(_M, _M, "m"), _surprise("m", _THETA_PRIME)),
         reads="M counts the labelled rows; θ′ is the frozen backbone θ plus the prompt (or a tuned backbone).",
+    ),
+    "L_fine/answers": Formula(
+        name="fine-tuning, free answers",
+        latex=r"L_{\mathrm{fine}} = \frac{1}{\sum_m T_m} \sum_{m=1}^{M} \sum_{t=1}^{T_m}"
+        r" -\log p(y_{mt} \mid x_m, y_{m,<t}, \theta')",
+        plain="L_fine = 1/Σₘ Tₘ · Σₘ Σₜ −log p(yₘₜ | xₘ, yₘ₍<t₎, θ′)",
+        mathml=_math(_L_FINE, *_OVER_TOKENS, _TOKEN_SURPRISE),
+        reads="M counts the answered rows, Tₘ the tokens of an answer and its end; θ′ is the frozen θ plus the prompt.",
     ),
 }
 

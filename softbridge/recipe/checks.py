@@ -11,12 +11,13 @@ from softbridge.domains.labels import check_labels
 from softbridge.domains.templates import Template
 from softbridge.errors import DataError, PromptError
 from softbridge.prompts.shelved import Shelved
-from softbridge.recipe import before, rounds
+from softbridge.recipe import answering, before, rounds
 from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.fields import meant
 from softbridge.recipe.pairs import at, check_pairs
 from softbridge.recipe.schema import Arm
 
+FREE = ("free text",)  # in the place of classes
 FOLDER = re.compile(r"\w[\w .-]*")
 
 
@@ -40,6 +41,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         rounds.check(arm, dict(parts), document)
     check_several(arms, 1 + len(parts["more_source_backbones"]), document)
     check_shelved(parts, arms, document)
+    answering.check(parts, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
     if crossing and not parts["other_classes"]:
         check_classes(parts["sources"], parts["targets"], document)
@@ -158,7 +160,9 @@ def check_several(arms: Sequence[Arm], models: int, document: Document) -> None:
 def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> None:
     """Note a template or labels that would be refused when the domain is opened."""
     _attempt(lambda: Template.parse(domain.template), at(path, "template", document), document)
-    if domain.label is None:
+    if domain.answer is not None:
+        _attempt(domain.answered, at(path, "answer", document), document)
+    elif domain.label is None:
         fix = "name the column that holds the labels"
         document.note(at(path, "label", document), "is null, but prompts are learned and scored with labels", fix)
     else:
@@ -172,9 +176,9 @@ def check_classes(
 
     Prompts that were saved before may have other classes: who has them has nothing else to choose from.
     """
-    given = {name: tuple(domain.labels) for name, domain in sources.items() if isinstance(domain, Domain)}
+    given = {name: tuple(domain.labels) or FREE for name, domain in sources.items() if isinstance(domain, Domain)}
     for name, domain in targets.items():
-        classes = tuple(domain.labels) if domain else ()
+        classes = (tuple(domain.labels) or FREE) if domain else ()
         other = next((source for source, known in given.items() if known != classes), None)
         stands = at(("targets", name), "labels", document)
         if domain is not None and other is not None and document.sound(stands):

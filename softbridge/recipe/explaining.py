@@ -34,8 +34,8 @@ def explain(recipe: Recipe) -> str:
         *_designed(recipe),
         *_read_sources(recipe),
         *(f"target {name}: {_data(domain)}" for name, domain in recipe.targets.items()),
-        f"on each target: {' and, once more, '.join(_rows(one.shots) for one in recipe.by_shots())} to train on, "
-        f"{_rows(recipe.validation_shots)} {looked}",
+        f"on each target: {' and, once more, '.join(_rows(one.shots, recipe) for one in recipe.by_shots())} "
+        f"to train on, {_rows(recipe.validation_shots, recipe)} {looked}",
         *(f"arm {arm.name}: {_way(arm)}" for arm in recipe.arms.values()),
         f"{judge}; test is touched once",
     ]
@@ -66,11 +66,16 @@ def _read_sources(recipe: Recipe) -> list[str]:
 def _data(domain: Domain) -> str:
     data = domain.data if isinstance(domain.data, str) else "rows in memory"
     where = "".join(f", where {column} is {value}" for column, value in domain.where.items())
+    if domain.answer is not None:
+        ends = f"up to {domain.max_new_tokens} tokens, and the {domain.match} must be right"
+        return f"{data}{where}; answers are written, {ends}"
     return f"{data}{where}; classes {', '.join(domain.labels)}"
 
 
-def _rows(shots: int | None) -> str:
-    return "all labelled rows" if shots is None else f"{shots} labelled rows per class"
+def _rows(shots: int | None, recipe: Recipe) -> str:
+    free = any(domain.answer for domain in recipe.targets.values())
+    known = "answered rows" if free else "labelled rows"
+    return f"all {known}" if shots is None else f"{shots} {known}" + ("" if free else " per class")
 
 
 def _plan(plan: Plan) -> str:

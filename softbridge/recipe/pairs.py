@@ -72,6 +72,10 @@ def impossible(kind: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
             yield ("arms", name, "bridge"), seen, "choose another bridge, or write prompt: {kind: soft}"
     for section in ("sources", "targets"):
         for name, domain in parts[section].items():
+            if isinstance(domain, Domain) and domain.answer is not None and not BACKBONES[kind].writes:
+                able = " or ".join(name for name, cls in BACKBONES.items() if cls.writes)
+                seen = f"is '{domain.answer}', a column of free text, and {kind} backbones write none"
+                yield (section, name, "answer"), seen, f"choose a {able} backbone, or name classes under labels"
             if isinstance(domain, Domain) and kind != "masked" and MASK in domain.template:
                 seen = f"holds {MASK}, and {kind} backbones guess no masked word"
                 yield (section, name, "template"), seen, f"remove {MASK}, or choose a masked backbone"

@@ -152,11 +152,11 @@ class Recipe:
             **_abroad(self.source_backbones),
             "prompt": {"kind": self.prompt.name, **plain(self.prompt)},
             **({"design": plain(self.design)} if self.design else {}),
-            **({"pretrain": self.pretrain.resolved(plain(self.pretrain.domain))} if self.pretrain else {}),
+            **({"pretrain": self.pretrain.resolved(_domain(self.pretrain.domain))} if self.pretrain else {}),
             **({"tune": self.tune.resolved()} if self.tune else {}),
             **({"other_classes": True} if self.other_classes else {}),
-            "sources": {name: plain(domain) for name, domain in self.sources.items()},
-            "targets": {name: plain(domain) for name, domain in self.targets.items()},
+            "sources": {name: _domain(domain) for name, domain in self.sources.items()},
+            "targets": {name: _domain(domain) for name, domain in self.targets.items()},
             "shots": list(self.every_shots) or self.shots,
             "validation_shots": self.validation_shots,
             "training": {"source": plain(self.training.source), "target": plain(self.training.target)},
@@ -201,6 +201,13 @@ def plain(value: Any) -> Any:
 def _abroad(models: tuple[BackboneSpec, ...]) -> dict[str, Any]:
     """Return the key `source_backbone`: a model, a list of several, or no key at all."""
     return {"source_backbone": plain(models if len(models) > 1 else models[0])} if models else {}
+
+
+def _domain(domain: Domain | Shelved | None) -> Any:
+    told = plain(domain)
+    if isinstance(domain, Domain) and domain.answer is None:  # a recipe without free answers is what it always was
+        return {key: value for key, value in told.items() if key not in ("answer", "match", "max_new_tokens")}
+    return told
 
 
 def _arm(arm: Arm) -> dict[str, Any]:

@@ -31,8 +31,9 @@ class Across:
     critical: float
 
 
-def across(study: Study, metric: str = "accuracy") -> Across | None:
+def across(study: Study, metric: str = "") -> Across | None:
     """Return the comparison; None where nothing learns from scratch, or fewer than two arms have all results."""
+    metric = metric or study.metric
     whole = [arm for arm in study.arms if complete(study, arm, metric)]
     if study.baseline not in whole or len(whole) < 2:
         return None
@@ -54,8 +55,9 @@ def complete(study: Study, arm: str, metric: str) -> bool:
     return all(values and all(map(math.isfinite, values.values())) for values in found)
 
 
-def ranking(study: Study, metric: str = "accuracy") -> Grid | None:
+def ranking(study: Study, metric: str = "") -> Grid | None:
     """Return the standings as a table; None where there are none."""
+    metric = metric or study.metric
     found = across(study, metric)
     if found is None:
         return None

@@ -19,10 +19,11 @@ STAGES = {
 }
 
 
-def differences(study: Study, metric: str = "accuracy") -> Grid | None:
+def differences(study: Study, metric: str = "") -> Grid | None:
     """Return each arm's paired comparison with the baseline in full; None where there is no baseline."""
     if study.baseline is None:
         return None
+    label = METRICS[metric or study.metric].label
     rows: list[Line] = []
     for target in study.targets:
         for arm in study.arms:
@@ -42,17 +43,8 @@ def differences(study: Study, metric: str = "accuracy") -> Grid | None:
                     ", ".join(map(str, pair.seeds)),
                 ]
             )
-    head = [
-        "target",
-        "arm",
-        "mean ± std",
-        "least to most",
-        "95 % interval",
-        "bootstrap",
-        "+ / = / −",
-        "error taken away",
-        "seeds",
-    ]
+    head = ["target", "arm", "mean ± std", "least to most", "95 % interval", "bootstrap", "+ / = / −"]
+    head += ["error taken away", "seeds"]
     note = (
         "Paired by seed; + / = / − counts the seeds that are better, the same, worse. The interval is Student's t; it "
         "speaks about new seeds on the same test rows, not about new test rows. The bootstrap's interval (percentiles, "
@@ -60,7 +52,7 @@ def differences(study: Study, metric: str = "accuracy") -> Grid | None:
         "(score − baseline) / (1 − baseline). The arm without a prompt draws nothing, so its one score stands against "
         "every seed."
     )
-    return grid(f"Difference to {study.baseline} in test {METRICS[metric].label}", head, rows, words=2, note=note)
+    return grid(f"Difference to {study.baseline} in test {label}", head, rows, words=2, note=note)
 
 
 def between(ends: tuple[float, float]) -> str:
@@ -73,8 +65,9 @@ def between(ends: tuple[float, float]) -> str:
     return f"{signed(ends[0])} to {signed(ends[1])}" if ends[0] == ends[0] else NOTHING
 
 
-def checkpoints(study: Study, metric: str = "accuracy") -> Grid:
+def checkpoints(study: Study, metric: str = "") -> Grid:
     """Return best and last checkpoint side by side."""
+    metric = metric or study.metric
     rows: list[Line] = []
     for target in study.targets:
         for arm in study.arms:
@@ -105,10 +98,12 @@ def metrics(study: Study) -> Grid:
     for target in study.targets:
         for arm in study.arms:
             if (target, arm) in study.cells:
-                values = [spread(list(study.scores(target, arm, name).values())) for name in METRICS]
+                values = [spread(list(study.scores(target, arm, name).values())) for name in study.measured]
                 rows.append([target, Cell(arm), *(plus_minus(value) for value in values)])
-    head = ["target", "arm", *(metric.label for metric in METRICS.values())]
-    note = "Test split, best checkpoint. For the calibration error, less is better; for the others, more."
+    head = ["target", "arm", *(METRICS[name].label for name in study.measured)]
+    note = (
+        "Test split, best checkpoint. Of the calibration error and the perplexity less is better; of the others, more."
+    )
     return grid("All metrics", head, rows, words=2, note=note)
 
 
@@ -212,8 +207,9 @@ def data_notes(study: Study) -> list[str]:
     return list(notes)
 
 
-def seeds(study: Study, metric: str = "accuracy") -> Grid:
+def seeds(study: Study, metric: str = "") -> Grid:
     """Return every member: its score at both checkpoints, why it stopped, and where its prompt lies."""
+    metric = metric or study.metric
     rows: list[Line] = []
     for (target, arm), record in sorted(study.cells.items(), key=lambda cell: place(study, cell[0])):
         for member in record.members:

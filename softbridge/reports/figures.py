@@ -90,11 +90,12 @@ def likeness(study: Study, matrix: Matrix, measure: str, values: Mapping[str, Ma
         return finish(figure, study, f"likeness by {measure} against gain of {matrix.arm}", told)
 
 
-def differences(study: Study, metric: str = "accuracy") -> Drawing | None:
+def differences(study: Study, metric: str = "") -> Drawing | None:
     """Draw the mean ranks of all arms, and a bar over those that cannot be told apart; None where there are no ranks.
 
     *Reference*: Demsar. Statistical Comparisons of Classifiers over Multiple Data Sets. JMLR 2006.
     """
+    metric = metric or study.metric
     found = across(study, metric)
     if found is None or len(found.arms) < 3:
         return None
@@ -147,8 +148,9 @@ def rule(axes: Axes, arms: int, critical: float) -> None:
     )
 
 
-def few_shot(study: Study, target: str, curves: Mapping[str, Curve], metric: str = "accuracy") -> Drawing | None:
+def few_shot(study: Study, target: str, curves: Mapping[str, Curve], metric: str = "") -> Drawing | None:
     """Draw the scores on a target by the number of labelled rows: the mean of the seeds, and a band of all of them."""
+    metric = metric or study.metric
     if not curves:
         return None
     import matplotlib

@@ -25,8 +25,9 @@ class Finding:
     remarks: tuple[str, ...]
 
 
-def findings(study: Study, metric: str = "accuracy") -> list[Finding]:
+def findings(study: Study, metric: str = "") -> list[Finding]:
     """Return a finding for each arm that carries a source prompt, those trained on the target first."""
+    metric = metric or study.metric
     if study.baseline is None:
         return []
     return [finding(study, arm, metric) for arm in study.carried]

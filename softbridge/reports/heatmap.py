@@ -80,10 +80,10 @@ def short(value: float) -> float | None:
 
 def plain(study: Study) -> list[Grid]:
     """Return each matrix as a table of gains."""
-    return [table(matrix) for matrix in matrices(study)]
+    return [table(matrix, METRICS[study.metric].label) for matrix in matrices(study)]
 
 
-def table(matrix: Matrix) -> Grid:
+def table(matrix: Matrix, label: str) -> Grid:
     """Return a matrix as a table of gains, the alike ones beside each other."""
     rows, columns = matrix.order()
     found = matrix.values("gain")
@@ -92,7 +92,7 @@ def table(matrix: Matrix) -> Grid:
         for i in rows
     ]
     head = ["source", *(matrix.targets[j] for j in columns)]
-    note = "Rows are sources, columns targets; mean difference to scratch in test accuracy over seeds."
+    note = f"Rows are sources, columns targets; mean difference to scratch in test {label} over seeds."
     return grid(f"Gain of {matrix.arm} from each source alone", head, lines, note=note)
 
 

@@ -77,9 +77,12 @@ def part(study: Study, studies: Sequence[Study] = (), likenesses: Sequence[Liken
         "chosen_by": how_chosen(study),
         "findings": findings(study),
         "measured": measured(study),
+        "metric": METRICS[study.metric].label,
         "results": {name: tables.results(study, name) for name in measured(study)},
         "gains": {name: tables.gains(study, name) for name in measured(study)},
-        "rankings": {name: table for name in measured(study) if (table := ranking(study, name))},
+        "rankings": {
+            name: table for name in study.measured if METRICS[name].best > 0 and (table := ranking(study, name))
+        },
         "ranks": figures.differences(study),
         "matrix": heatmap.data(study, measured(study)),
         "matrices": heatmap.plain(study),
@@ -104,11 +107,7 @@ def part(study: Study, studies: Sequence[Study] = (), likenesses: Sequence[Liken
 
 def measured(study: Study) -> dict[str, str]:
     """Return the metrics that a study measured, with their labels."""
-    return {
-        name: metric.label
-        for name, metric in METRICS.items()
-        if any(value == value for t, arm in study.cells for value in study.scores(t, arm, name).values())
-    } or {"accuracy": METRICS["accuracy"].label}
+    return {name: METRICS[name].label for name in study.measured}
 
 
 def likeness(study: Study, likenesses: Sequence[Likeness]) -> list[dict[str, Any]]:

@@ -120,8 +120,9 @@ class Matrix:
         return clustered_rows(values), clustered_rows(values.T)
 
 
-def matrices(study: Study, metric: str = "accuracy") -> list[Matrix]:
+def matrices(study: Study, metric: str = "") -> list[Matrix]:
     """Return a study's matrices, one an arm whose sources each went alone, in the order of the arms."""
+    metric = metric or study.metric
     found: dict[str, dict[Pair, Run]] = {}
     for record, arm, source in soles(study):
         scratch = study.scores(record.target, study.baseline or "", metric)

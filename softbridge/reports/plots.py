@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 QUANTITIES = {
     "validation accuracy": ("validation", "accuracy"),
+    "validation perplexity": ("validation", "perplexity"),
     "validation loss": ("validation", "loss"),
     "training loss": ("train_loss", ""),
 }
@@ -52,12 +53,13 @@ def curve(study: Study, target: str, quantity: str) -> Drawing | None:
         return finish(figure, study, f"{quantity} on {target}", told)
 
 
-def gain_bars(study: Study, target: str, metric: str = "accuracy") -> Drawing | None:
+def gain_bars(study: Study, target: str, metric: str = "") -> Drawing | None:
     """Draw each arm's mean gain over the baseline on a target as a bar, and each seed's as a dot.
 
     Returns:
         An SVG; None where no arm can be compared. All targets of a study have the same axis.
     """
+    metric = metric or study.metric
     every = {(t, arm): study.gain(t, arm, metric) for t in study.targets for arm in study.arms if arm != study.baseline}
     shown = [(arm, pair) for arm in study.arms if (pair := every.get((target, arm)))]
     if study.baseline is None or not shown:

@@ -40,7 +40,7 @@ def without_shots(study: Study) -> str:
     return json.dumps([study.name, recipe], sort_keys=True)
 
 
-def curves(studies: Sequence[Study], target: str, metric: str = "accuracy") -> dict[str, Curve]:
+def curves(studies: Sequence[Study], target: str, metric: str = "") -> dict[str, Curve]:
     """Return each arm's curve on a target; an arm that has fewer than two points is left out."""
     found = {}
     for arm in dict.fromkeys(arm for study in studies for arm in study.arms):

@@ -29,9 +29,11 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy"),
+    "exact_match": Metric("exact match"),
     "macro_f1": Metric("macro-F1"),
     "matthews": Metric("Matthews"),
     "calibration_error": Metric("calibration error", best=0.0),
+    "perplexity": Metric("perplexity", best=0.0),
 }
 
 
@@ -91,6 +93,18 @@ class Study:
         trained = {record.arm for record in self.records if record.budget.get("target_steps")}
         return sorted(arms, key=lambda arm: arm not in trained)
 
+    @cached_property
+    def metric(self) -> str:
+        """Return the score that tables show where none is named: of classes accuracy, of free answers exact match."""
+        return main_metric(self.cells.values())
+
+    @cached_property
+    def measured(self) -> list[str]:
+        """Return the metrics that were measured on test rows."""
+        cells = [(name, cell) for name in METRICS for cell in self.cells]
+        found = [name for name, cell in cells if any(value == value for value in self.scores(*cell, name).values())]
+        return list(dict.fromkeys(found)) or [self.metric]
+
     def of(self, arm: str) -> list[Record]:
         """Return an arm's records in the order of the targets."""
         records = [record for record in self.records if record.arm == arm]
@@ -101,17 +115,22 @@ class Study:
         return str(self.of(arm)[0].bridge.get("name"))
 
     def scores(
-        self, target: str, arm: str, metric: str = "accuracy", checkpoint: str = "best", split: str = "test"
+        self, target: str, arm: str, metric: str = "", checkpoint: str = "best", split: str = "test"
     ) -> dict[int, float]:
         """Return an arm's scores on a target by seed; empty where there is no result."""
         record = self.cells.get((target, arm))
-        return {member["seed"]: score(member, metric, checkpoint, split) for member in record.members} if record else {}
+        return (
+            {member["seed"]: score(member, metric or self.metric, checkpoint, split) for member in record.members}
+            if record
+            else {}
+        )
 
-    def gain(self, target: str, arm: str, metric: str = "accuracy", baseline: str | None = None) -> Paired | None:
+    def gain(self, target: str, arm: str, metric: str = "", baseline: str | None = None) -> Paired | None:
         """Compare an arm with the baseline (or another arm) on a target, seed by seed, at the best checkpoint.
 
         An arm without a prompt draws nothing by seed: its one score stands against every seed of the other.
         """
+        metric = metric or self.metric
         other = self.scores(target, baseline or self.baseline or "", metric)
         one = self.constant(target, arm, self.scores(target, arm, metric), other)
         return paired(one, self.constant(target, baseline or "", other, one), METRICS[metric].best)
@@ -122,6 +141,12 @@ class Study:
         if record is None or record.bridge.get("name") != "none" or len(own) != 1:
             return own
         return dict.fromkeys(seeds, next(iter(own.values())))
+
+
+def main_metric(records: Iterable[Record]) -> str:
+    """Return the score that records are compared by: accuracy, or exact match where that was measured instead."""
+    tested = [member["best"].get("test") or {} for record in records for member in record.members]
+    return "exact_match" if any("exact_match" in scores for scores in tested) else "accuracy"
 
 
 def finished(record: Record) -> bool:

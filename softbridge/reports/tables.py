@@ -32,14 +32,15 @@ COLUMNS = (
 )
 
 
-def results(study: Study, metric: str = "accuracy", checkpoint: str = "best") -> Grid:
+def results(study: Study, metric: str = "", checkpoint: str = "best") -> Grid:
     """Return the result table: one row an arm, one column a target, the best of each target marked.
 
     Arguments:
         study: the study.
-        metric: a name in `METRICS`.
+        metric: a name in `METRICS`; the study's own when left out.
         checkpoint: `"best"` or `"last"`.
     """
+    metric = metric or study.metric
     scores = {
         (arm, target): spread(list(values.values()))
         for arm in study.arms
@@ -68,8 +69,9 @@ def top(means: list[float], metric: str) -> str:
     return f"{best:.3f}"
 
 
-def gains(study: Study, metric: str = "accuracy") -> Grid | None:
+def gains(study: Study, metric: str = "") -> Grid | None:
     """Return the gain table: each arm's paired difference to the baseline; None where there is no baseline."""
+    metric = metric or study.metric
     if study.baseline is None:
         return None
     rows: list[Line] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from softbridge.backbones.base import Backbone, BackboneSpec
-from softbridge.batch import Rows
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Training
 from softbridge.engine.plan import Plan
@@ -17,7 +16,7 @@ from softbridge.prompts.soft import Soft
 from softbridge.seeding import derive, generator
 from softbridge.study.cards import make_card
 from softbridge.study.judging import judge_on
-from softbridge.study.materials import load_backbone
+from softbridge.study.materials import load_backbone, rows_of
 from softbridge.study.processes import gather
 
 
@@ -53,10 +52,9 @@ def learn(
             raise DataError(f"the domain '{domain.name}' has no {split} rows", "labelled rows", "give it some")
     loaded = opened(backbone)
     plan = plan or Plan(**usual_plan(kind, loaded.kind))
-    loaded.bind(domain.words)
-    train, looked_at = (
-        Rows(loaded.tokenise(split["text"][:]), split["label"][:]) for split in (domain.train, domain.validation)
-    )
+    if domain.words:
+        loaded.bind(domain.words)
+    train, looked_at = (rows_of(loaded, split) for split in (domain.train, domain.validation))
     space, draw = replace(loaded.space(), labels=domain.words), generator(seed, "module", domain.name)
     given = start.injection if start else None
     module = headed(kind.build(space, draw, given), space, draw, given)

@@ -78,7 +78,7 @@ class Attempts:
     def beside(self, state: State) -> int:
         """Return the row-passes before a state's training: of rows that a trained prompt labels, or is measured on."""
         shots = self.study.recipe.shots
-        rows = len(self.domain.train) if shots is None else shots * len(self.domain.classes)
+        rows = len(self.domain.train) if shots is None else shots * len(self.domain.groups)
         measured = rows if state.renewed and state.renewed.share else 0
         return len(self.own.seeds) * (measured + (state.pseudo.pool if state.pseudo else 0))
 

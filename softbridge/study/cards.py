@@ -53,7 +53,7 @@ def make_card(
         data={domain.name: domain.fingerprint},
         template=domain.template,
         verbalizer=dict(zip(domain.classes, domain.words, strict=True)),
-        loss="L_fine (cross_entropy)",
+        loss="L_fine (cross_entropy of the answer's tokens)" if domain.answer else "L_fine (cross_entropy)",
         steps=steps,
         optimiser=asdict(plan) if plan else {},
         scores={f"validation_{name}": value for name, value in validation.items()},

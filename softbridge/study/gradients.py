@@ -8,6 +8,7 @@ import torch
 
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows, cut
+from softbridge.evaluation.answers import costs
 from softbridge.evaluation.evaluator import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.supervised import cross_entropy
@@ -28,11 +29,15 @@ def row_gradients(backbone: Backbone, prompt: Injection, rows: Rows) -> Iterator
     """
     prompt = prompt.each(lambda part: part.to(backbone.device))
     for group in cut([len(ids) + prompt.slots for ids in rows.ids], pass_positions(backbone.device)):
-        batch = backbone.batch(rows.take(group))
+        some = rows.take(group)
         entering = prompt.pick(torch.zeros(len(group), dtype=torch.long, device=backbone.device))
         # Each row has a copy of its own, so one backward pass gives every row's gradient apart.
         copies = {name: part.detach().requires_grad_() for name, part in entering.parts.items() if name in VIRTUAL}
-        scores = backbone.score(batch, Injection(**{**entering.parts, **copies}, block=entering.block))
-        losses = cross_entropy(scores, batch.labels)
+        copied = Injection(**{**entering.parts, **copies}, block=entering.block)
+        if some.told:
+            losses = costs(backbone, some, copied)
+        else:
+            batch = backbone.batch(some)
+            losses = cross_entropy(backbone.score(batch, copied), batch.labels)
         found = torch.autograd.grad(losses.sum(), list(copies.values()))
         yield Injection(**dict(zip(copies, found, strict=True)), block=0).vectors()

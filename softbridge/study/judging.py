@@ -10,7 +10,7 @@ from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows
 from softbridge.engine.loop import Judge
 from softbridge.engine.plan import Plan
-from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.evaluation.evaluator import evaluate
 from softbridge.prompts.bank import Bank
 
 
@@ -27,8 +27,6 @@ def judge_on(backbone: Backbone, rows: Sequence[Rows], plan: Plan, accelerator: 
 
     def judge(bank: Bank, active: Sequence[int]) -> dict[int, dict[str, float]]:
         sub = Bank({bank.names[i]: bank[i] for i in active})
-        chances = probabilities(backbone, sub, [rows[i] for i in active], accelerator)
-        found = zip(active, chances, strict=True)
-        return {i: scores(c, rows[i].labels, names) if len(rows[i]) else {} for i, c in found}
+        return dict(zip(active, evaluate(backbone, sub, [rows[i] for i in active], names, accelerator), strict=True))
 
     return judge

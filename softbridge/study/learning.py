@@ -9,12 +9,12 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from softbridge.batch import Rows
+from softbridge.batch import Rows, together
 from softbridge.bridges.base import Crossing
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Trained, Training
 from softbridge.engine.plan import Plan
-from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.evaluation.evaluator import evaluate
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.base import PromptModule
@@ -68,10 +68,7 @@ class Lesson:
         if self.more is None:
             return sets
         more = [self.more(seed) for seed in self.seeds]
-        return [
-            (Rows([*train.ids, *own.ids], [*train.labels, *own.labels]), looked)
-            for (train, looked), own in zip(sets, more, strict=True)
-        ]
+        return [(together([train, own]), looked) for (train, looked), own in zip(sets, more, strict=True)]
 
 
 def learn(materials: Materials, lesson: Lesson, watcher: Watcher) -> dict[str, Any]:
@@ -157,8 +154,7 @@ def stand(materials: Materials, crossing: Crossing, rows: Rows) -> Trained:
     start = crossing.start
     baked = start.bake() if isinstance(start, PromptModule) else start
     bank = None if baked is None else Bank({"it": HeldPrompt(baked)}).to(materials.backbone.device)
-    chances = probabilities(materials.backbone, bank, [rows], materials.accelerator)[0]
-    score = scores(chances, rows.labels, ["accuracy"])
+    score = evaluate(materials.backbone, bank, [rows], ["accuracy"], materials.accelerator)[0]
     look = {"step": 0, "epoch": 0.0, "train_loss": None, "validation": score, "learning_rate": 0.0}
     return Trained(baked, baked, 0, 0, None, [look])
 
@@ -179,6 +175,7 @@ def report(lesson: Lesson, trained: Sequence[Trained], rows: list[int]) -> dict[
         "kind": lesson.kind,
         "domain": lesson.domain.name,
         "members": members,
+        **({"loss": "L_fine/answers"} if lesson.domain.answer else {}),
         **({"joint": lesson.crossings[0].joint} if lesson.crossings[0].joint else {}),
     }
 

@@ -55,6 +55,14 @@ def domain_facts(domain: OpenDomain) -> dict[str, Any]:
     return {"name": domain.name, "data": domain.fingerprint, "classes": domain.classes, "words": domain.words}
 
 
+def rows_of(backbone: Backbone, split: Dataset) -> Rows:
+    """Return a split's rows as token ids, with what they are asked for where their answers are free text."""
+    if len(split) == 0:
+        return Rows([], [])
+    told = backbone.answer_ids(split["answer"][:]) if "answer" in split.column_names else ()
+    return Rows(backbone.tokenise(split["text"][:]), split["label"][:], told)
+
+
 class Materials:
     """Open what a recipe names.
 
@@ -97,7 +105,7 @@ class Materials:
 
     def bind(self, domain: OpenDomain) -> None:
         """Bind the backbone to a domain's classes."""
-        if self.bound != domain.words:
+        if domain.words and self.bound != domain.words:  # free answers need none
             self.backbone.bind(domain.words)
             self.bound = domain.words
 
@@ -120,9 +128,7 @@ class Materials:
 
     def rows(self, split: Dataset) -> Rows:
         """Return a split's rows as token ids."""
-        if len(split) == 0:
-            return Rows([], [])
-        return Rows(self.backbone.tokenise(split["text"][:]), split["label"][:])
+        return rows_of(self.backbone, split)
 
     def test(self, domain: OpenDomain) -> Rows:
         """Return a domain's test rows; every arm scores the same, so they are tokenised once."""

@@ -31,6 +31,12 @@ def predict(folder: Path | str, texts: Sequence[str], backbone: Backbone | None 
         PromptError: when the folder holds no prompt that can be used.
     """
     saved = files.load(folder)
+    if not saved.card.verbalizer:
+        raise PromptError(
+            f"the prompt in {folder} knows no classes",
+            "a prompt that was learned with labels",
+            "use softbridge generate",
+        )
     backbone = backbone or load_backbone(spec_of(saved.card))
     backbone.bind(list(saved.card.verbalizer.values()))
     ids = backbone.tokenise(filled(saved.card.template, texts))

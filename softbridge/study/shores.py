@@ -20,7 +20,7 @@ from softbridge.bridges.spot import Spot
 from softbridge.bridges.vocabularies import Pair, shared_words
 from softbridge.domains.domain import OpenDomain
 from softbridge.errors import StudyError
-from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.evaluation.evaluator import evaluate
 from softbridge.injection import Injection
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
@@ -126,8 +126,8 @@ class Shores:
         materials.bind(self.domain)
         _, rows = materials.few(self.domain, seed, recipe.shots, recipe.validation_shots)
         bank = Bank({str(i): HeldPrompt(prompt) for i, prompt in enumerate(prompts)}).to(materials.backbone.device)
-        chances = probabilities(materials.backbone, bank, [rows] * len(prompts), materials.accelerator)
-        return [scores(each, rows.labels, [])["loss"] for each in chances]
+        found = evaluate(materials.backbone, bank, [rows] * len(prompts), (), materials.accelerator)
+        return [each["loss"] for each in found]
 
     def mixture(self, names: Sequence[str], seed: int) -> Injection:
         """Return a fresh prompt trained on the rows of several sources, with the sources' plan."""
@@ -201,7 +201,7 @@ def united(domains: Sequence[OpenDomain]) -> OpenDomain:
         StudyError: when their classes differ.
     """
     first = domains[0]
-    if any((domain.classes, domain.words) != (first.classes, first.words) for domain in domains):
+    if any((d.classes, d.words, d.answer) != (first.classes, first.words, first.answer) for d in domains):
         raise StudyError(
             f"the domains {', '.join(d.name for d in domains)} have different classes, and one prompt is to learn all",
             "the same labels in each",

@@ -193,7 +193,9 @@ class Study:
 
     def evaluation(self, target: str, arm: Arm, adapted: str) -> Stage:
         """Return the stage that scores on one target's test rows what the stage of a digest came to."""
-        return self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": adapted})
+        answer = self.materials.targets[target].answer
+        told = {"answer": plain(answer)} if answer else {}
+        return self.stage(f"evaluate-{target}-{arm.bridge.name}", {"adapt": adapted, **told})
 
     def cross(self, target: str, arm: Arm) -> list[Crossing]:
         """Return where each seed's prompt stands on the target before training."""

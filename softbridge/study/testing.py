@@ -6,7 +6,10 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.domains.domain import OpenDomain
+from softbridge.evaluation.answers import exact_match
+from softbridge.evaluation.evaluator import evaluate, pass_positions
+from softbridge.evaluation.metrics import METRICS
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.held import HeldPrompt
@@ -46,8 +49,10 @@ def score(
     folders = {f"{s}-{w}": prompt_folder(lesson.stage, s, w) for s, w, _ in wanted}
     held = {name: HeldPrompt(files.load(folder).injection) for name, folder in folders.items() if folder.exists()}
     bank = Bank(held).to(materials.backbone.device) if held else None
-    chances = probabilities(materials.backbone, bank, [rows] * len(wanted), materials.accelerator)
-    judged = {(s, w): scores(c, rows.labels) for (s, w, _), c in zip(wanted, chances, strict=True)}
+    scored = evaluate(materials.backbone, bank, [rows] * len(wanted), tuple(METRICS), materials.accelerator)
+    if lesson.domain.answer:
+        scored = [found | match for found, match in zip(scored, write(materials, lesson.domain, bank), strict=True)]
+    judged = {(s, w): found for (s, w, _), found in zip(wanted, scored, strict=True)}
     members = [facts(member, judged) for member in adapted["members"]]
     seconds = time.perf_counter() - started
     result: dict[str, Any] = {
@@ -63,6 +68,15 @@ def score(
         stage.finish(result)
     watcher.say(f"{stage.name}: {seconds:.1f} s, {len(wanted) * len(rows) / seconds:.0f} rows/s")
     return result
+
+
+def write(materials: Materials, domain: OpenDomain, bank: Bank | None) -> list[dict[str, float]]:
+    """Have every prompt of a bank, or none, answer the test rows, and return the share that is right."""
+    assert domain.answer is not None
+    prompts = [None] if bank is None else bank.bake()
+    rows, wanted, backbone = materials.test(domain), domain.test["answer"][:], materials.backbone
+    settings = (domain.answer, pass_positions(backbone.device), materials.accelerator)
+    return [{"exact_match": exact_match(backbone, prompt, rows, wanted, *settings)} for prompt in prompts]
 
 
 def facts(member: dict[str, Any], judged: dict[tuple[int, str], dict[str, float]]) -> dict[str, Any]:

@@ -237,7 +237,7 @@ def measured(
     index, count = accelerator.process_index, accelerator.num_processes
     many = range(len(rows))
     sizes = [len(ids) + len(told) for ids, told in zip(rows.ids, rows.told, strict=True)]
-    groups = list(cut(sizes, pass_positions(backbone.device)))
+    groups = list(cut(sizes, pass_positions(backbone.device, asked=objective.counts)))
     if not objective.counts:
         groups = [list(many[i : i + TOGETHER]) for i in range(0, len(rows), TOGETHER)]
     losses = torch.zeros(len(rows))

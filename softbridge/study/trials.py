@@ -9,7 +9,7 @@ import torch
 from datasets import concatenate_datasets
 
 from softbridge.bridges.scratch import Scratch
-from softbridge.evaluation.evaluator import probabilities, scores
+from softbridge.evaluation.evaluator import evaluate
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.held import HeldPrompt
 from softbridge.recipe import Arm
@@ -57,9 +57,9 @@ def trials(study: Study, target: str) -> Mapping[str, Trial]:
         bank = Bank({name: HeldPrompt(shores.saved(name, seed, "best")) for name in found}).to(
             materials.backbone.device
         )
-        chances = probabilities(materials.backbone, bank, [rows] * len(found), materials.accelerator)
-        for name, each in zip(found, chances, strict=True):
-            found[name].append(scores(each, rows.labels, ["accuracy"]))
+        scored = evaluate(materials.backbone, bank, [rows] * len(found), ["accuracy"], materials.accelerator)
+        for name, each in zip(found, scored, strict=True):
+            found[name].append(each)
     made = {name: Trial(mean(each, "loss"), mean(each, "accuracy"), len(rows)) for name, each in found.items()}
     return dict(sorted(made.items(), key=lambda item: item[1].loss))
 

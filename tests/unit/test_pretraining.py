@@ -90,7 +90,7 @@ def test_every_prompt_of_a_bank_gets_the_gradient_that_it_gets_alone(pair):
 def test_next_tokens_cost_what_the_model_itself_says(family):
     backbone = pico.BACKBONES[family]()
     rows = rows_of(backbone, NextToken(), 1)
-    ids = torch.tensor(rows.ids)
+    ids = torch.tensor([[*rows.ids[0], *rows.told[0]]])
     theirs = backbone.model(input_ids=ids, labels=ids).loss.item()
     assert NextToken().losses(backbone, rows, None).item() == pytest.approx(theirs, rel=1e-5)
     told = measured(backbone, NextToken(), rows, None, Accelerator(cpu=True))
@@ -118,7 +118,7 @@ def test_perplexity_counts_tokens_and_not_rows():
     backbone = pico.causal()
     rows = rows_of(backbone, NextToken(), 5)
     each = NextToken().losses(backbone, rows, None).double()
-    tokens = torch.tensor([len(ids) - 1 for ids in rows.ids]).double()
+    tokens = torch.tensor([len(told) for told in rows.told]).double()
     told = measured(backbone, NextToken(), rows, None, Accelerator(cpu=True))
     assert told["loss"] == pytest.approx(each.mean().item(), rel=1e-6)
     assert told["perplexity"] == pytest.approx(((each * tokens).sum() / tokens.sum()).exp().item(), rel=1e-6)
