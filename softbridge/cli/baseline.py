@@ -33,15 +33,12 @@ def command(
         numbers.setdefault(number.baseline, []).append(number)
     if name is None:
         for known, found in numbers.items():
-            shown = heading(recipes[known]) if known in recipes else "no recipe: its answers are free text"
-            say(f"{known}: {len(found)} published numbers. {shown}")
+            say(f"{known}: {len(found)} published numbers. {heading(recipes[known])}")
         return
     found = look_up(numbers, name, "baseline", "softbridge baseline")
     if found:
         console().print(tables.drawn(baselines.compared(found, records.read(folder) if folder else [])))
     for line in baselines.told(found):
         say(line)
-    if name not in recipes:
-        say("there is no recipe for it")
-    elif not folder:
+    if not folder:
         say(f"nothing is measured: softbridge run {recipes[name]}, then softbridge baseline {name} --from runs/{name}")

@@ -11,6 +11,8 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaForMaskedLM,
@@ -74,6 +76,8 @@ HUB = {
     "stanfordnlp/imdb": (["text"], "label", ["neg", "pos"]),
     "stanfordnlp/snli": (["premise", "hypothesis"], "label", NLI),
     "allenai/scitail:snli_format": (["sentence1", "sentence2"], "gold_label", ("entailment", "neutral")),
+    "meta-math/MetaMathQA": (["query"], "response", ("w1 fine w2 The answer is: 3", "w3 w4 The answer is: 1,204")),
+    "openai/gsm8k:main": (["question"], "answer", ("w1 good w2 #### 3", "w5 #### 1204")),
     "SetFit/sst5": (
         ["text"],
         "label_text",
@@ -81,6 +85,7 @@ HUB = {
     ),
 }
 ROWS = 12  # a class
+QUICK = ("spot", "peft_gsm8k")
 
 
 def hub(name, config=None, revision=None):
@@ -118,6 +123,8 @@ def pico_model(folder, kind, words):
     if kind == "masked":
         config = RobertaConfig(**pico.SIZES, **size, bos_token_id=1, max_position_embeddings=700)
         model = RobertaForMaskedLM(config)
+    elif kind == "causal":
+        model = LlamaForCausalLM(LlamaConfig(**pico.SIZES, **size, bos_token_id=1))
     else:
         shape = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0}
         model = T5ForConditionalGeneration(T5Config(**shape, **size))
@@ -139,7 +146,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setattr(materials, "load_backbone", loaded)
 
     def prepare(name):
-        tree = recipes.read(RECIPES[name], SHORT)
+        tree = recipes.read(RECIPES[name], [*SHORT, *(["domain.max_new_tokens=8"] if "gsm8k" in name else [])])
         domains = [*tree.sources.values(), *tree.targets.values()]
         pico_model(
             tmp_path / "model", tree.backbone.kind, [w for d in domains for v in d.labels.values() for w in v.split()]
@@ -163,11 +170,14 @@ def test_every_domain_of_a_paper_opens_with_the_hubs_columns(world, name):
     for domains in (tree.sources, tree.targets):
         for key, domain in domains.items():
             opened = domain.open(key)
-            assert set(opened.train["label"]) == set(range(len(domain.labels))), key
+            assert set(opened.train["label"]) == set(range(len(opened.groups))), key
+            assert opened.answer is None or all(opened.train["answer"]), key
             assert "{" not in opened.train["text"][0].replace("{mask}", ""), key
 
 
-@pytest.mark.parametrize("name", ["spot", *(pytest.param(n, marks=pytest.mark.slow) for n in RECIPES if n != "spot")])
+@pytest.mark.parametrize(
+    "name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in RECIPES if n not in QUICK)]
+)
 def test_a_paper_runs_to_its_end(world, tmp_path, name):
     tree = world(name)
     asked = recipes.read(RECIPES[name])
@@ -197,13 +207,13 @@ def test_a_paper_runs_to_its_end(world, tmp_path, name):
 
 def test_published_numbers_name_what_the_recipes_have():
     numbers = baselines.published(PUBLISHED)
-    assert {number.baseline for number in numbers} - set(RECIPES) == {"peft_gsm8k"}
+    assert {number.baseline for number in numbers} <= set(RECIPES)
     for number in numbers:
         assert number.source
         assert number.provenance
         assert number.differs
         assert -100 <= float(number.value) <= 100
-        if number.baseline in RECIPES and "mean" not in number.target:
+        if "mean" not in number.target:
             assert number.target in recipes.read(RECIPES[number.baseline]).targets, number
 
 
@@ -242,11 +252,17 @@ def test_a_published_number_finds_its_own_arm_target_and_metric():
     assert baselines.measured(records, number("cb", "mpt", "accuracy")) is None
 
 
-def test_a_baseline_without_a_recipe_says_so(capsys):
-    with pytest.raises(SystemExit) as ended:
-        main(["baseline", "peft_gsm8k"])
-    assert ended.value.code == 0
-    assert "there is no recipe for it" in capsys.readouterr().out
+def test_free_answers_are_compared_with_the_board_by_exact_match(world, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    tree = replace(world("peft_gsm8k"), arms={"prompt tuning": world("peft_gsm8k").arms["prompt tuning"]})
+    result = study.run(tree, tmp_path / "out")
+    tested = result.records[0].members[0]["best"]["test"]
+    assert set(tested) == {"loss", "perplexity", "exact_match"}
+    with pytest.raises(SystemExit):
+        main(["baseline", "peft_gsm8k", "--from", str(tmp_path / "out")])
+    told = next(line for line in capsys.readouterr().out.splitlines() if "start from the vocabulary" in line)
+    assert "34.3" in told
+    assert f"{100 * tested['exact_match'] - 34.3:+.1f}" in told
 
 
 def test_other_classes_are_refused_unless_the_recipe_says_so():
