@@ -193,8 +193,7 @@ class Backbone(ABC):
 
     def cut(self, written: torch.Tensor) -> list[list[int]]:
         """Return rows of new token ids without what follows the first end token."""
-        stops = {*ends(self.model), self.pad_id}
-        rows = written.tolist()
+        rows, stops = written.tolist(), {*ends(self.model), self.pad_id}
         return [row[: next((i for i, token in enumerate(row) if token in stops), len(row))] for row in rows]
 
     @property
