@@ -15,7 +15,7 @@ import torch
 
 from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
-from softbridge.backbones.generation import accompanied, ends, replayed
+from softbridge.backbones.generation import accompanied, ends, replayed, writing
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
 from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves
@@ -129,13 +129,16 @@ class CausalBackbone(Backbone):
         settings |= {"pad_token_id": self.pad_id, "synced_gpus": self.sharded}
         if prompt is not None and (beyond_input(prompt) or settings.get("use_cache") is False):
             said = {"attention_mask": batch.mask, **settings, "use_cache": False}
-            with torch.no_grad(), replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))):
+            with (
+                writing(self.model),
+                replayed(self.model, lambda ids, mask: self.hidden(ids, mask, shared(prompt, ids))),
+            ):
                 written = self.model.generate(batch.input_ids, **said)
             return self.cut(written[:, batch.input_ids.shape[1] :])
         known = shared(prompt, batch.input_ids)
         inputs = join(self.read(batch.input_ids, batch.mask, known), batch.mask, known)
         inputs.pop("position_ids")  # generate counts them itself, from the mask
-        with torch.no_grad(), accompanied(self.model.base_model, prompt):
+        with writing(self.model), accompanied(self.model.base_model, prompt):
             return self.cut(self.model.generate(**inputs, **settings))
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import CausalLMOutput
 
 from softbridge.backbones.entrances import Entrance, open_attention
@@ -32,6 +33,20 @@ def ends(model: Any) -> list[int]:
     """Return the tokens that each end what a model writes."""
     found = model.generation_config.eos_token_id
     return found if isinstance(found, list) else [] if found is None else [found]
+
+
+@contextmanager
+def writing(model: Any) -> Iterator[None]:
+    """Let a model keep what it computed of earlier tokens: transformers drops that where blocks are checkpointed."""
+    blocks = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer) and part.training]
+    for block in blocks:  # a block that does not train is not checkpointed
+        block.training = False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for block in blocks:
+            block.training = True
 
 
 @contextmanager

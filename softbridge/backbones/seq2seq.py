@@ -15,6 +15,7 @@ import torch
 from transformers.modeling_outputs import BaseModelOutput
 
 from softbridge.backbones.base import Backbone
+from softbridge.backbones.generation import writing
 from softbridge.backbones.heads import answers, before_head, likelihood, logits
 from softbridge.backbones.mixing import refuse_mixing
 from softbridge.batch import Batch, Rows, pad
@@ -122,7 +123,7 @@ class Seq2SeqBackbone(Backbone):
         """Answer each row; the prompt is read by the encoder, once."""
         refuse_mixing(prompt)
         inputs = self.join(batch, shared(prompt, batch.input_ids))
-        with torch.no_grad():
+        with writing(self.model):
             written = self.model.generate(**inputs, **settings, synced_gpus=self.sharded)
         return self.cut(written[:, 1:])  # without the token that the decoder started with
 

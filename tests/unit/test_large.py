@@ -3,6 +3,7 @@
 import pytest
 import torch
 from accelerate import Accelerator
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from softbridge.backbones import large, probes
 from softbridge.backbones.base import BackboneSpec
@@ -88,3 +89,17 @@ def test_a_model_is_on_one_device_or_spread_over_all(monkeypatch, tmp_path):
 def test_a_bfloat16_model_is_never_held_in_float32():
     assert large.loading(BackboneSpec("model", precision="bfloat16"))["dtype"] == torch.bfloat16
     assert large.loading(BackboneSpec("model"))["dtype"] == torch.float32
+
+
+@pytest.mark.parametrize("kind", ["causal", "seq2seq"])
+def test_checkpointing_changes_nothing_of_what_is_written(kind, tmp_path):
+    pico.save_backbone(tmp_path, kind)
+    written = []
+    for on in (False, True):
+        backbone = load(BackboneSpec(str(tmp_path), precision="float32", attention="sdpa", checkpointing=on))
+        batch = backbone.batch(Rows(backbone.tokenise(pico.texts(4, 0)[0]), [0] * 4))
+        written.append(backbone.generate(batch, None, max_new_tokens=6, do_sample=False))
+        checkpointed = [part for part in backbone.model.modules() if isinstance(part, GradientCheckpointingLayer)]
+        assert all(part.training == on for part in checkpointed)
+    assert written[0] == written[1]
+    assert any(written[0])
