@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,9 +30,13 @@ def open_source(name: str, spec: Domain | Shelved) -> OpenDomain:
     return opened(name, spec) if isinstance(spec, Shelved) else spec.open(name, resolve)
 
 
-def open_target(name: str, spec: Domain) -> OpenDomain:
-    """Open a target's rows."""
-    return spec.open(name, resolve)
+def open_target(name: str, spec: Domain, recipe: Recipe) -> OpenDomain:
+    """Open a target's rows, of which there must be as many of each class as arms learn from."""
+    domain = spec.open(name, resolve)
+    if any(arm.bridge.trains for arm in recipe.arms.values()):
+        for shots in recipe.every_shots or (recipe.shots,):
+            domain.few(shots, 0, recipe.validation_shots)
+    return domain
 
 
 def open_all(recipe: Recipe) -> tuple[dict[str, OpenDomain], dict[str, OpenDomain]]:
@@ -42,7 +47,7 @@ def open_all(recipe: Recipe) -> tuple[dict[str, OpenDomain], dict[str, OpenDomai
     """
     wrong: dict[tuple[str, str], Wrong] = {}
     sources = _opened("sources", recipe.sources, open_source, wrong)
-    targets = _opened("targets", recipe.targets, open_target, wrong)
+    targets = _opened("targets", recipe.targets, partial(open_target, recipe=recipe), wrong)
     if wrong:
         raise _told(wrong, recipe.places)
     return sources, targets

@@ -68,3 +68,12 @@ def test_domains_that_are_right_are_opened():
     sources, targets = open_all(read("my.yaml", ["sources.movies.columns={}", "targets={news: {data: more.csv}}"]))
     assert list(sources) == ["movies", "books"]
     assert list(targets) == ["news"]
+
+
+def test_more_rows_than_a_class_has_are_told_before_anything_is_trained():
+    few = ["targets={news: {data: more.csv, validation: 4}}", "validation_shots=3"]
+    assert "3 rows per class are asked of validation, which has: negative 2, positive 2" in refusal(*few).seen
+    assert "90 rows per class are asked of train" in refusal(few[0], "shots=[2, 90]").seen
+    open_all(
+        read("my.yaml", [*few, "sources={books: {data: rows.csv}}", "arms={as it is: {bridge: reuse, source: books}}"])
+    )
