@@ -60,9 +60,8 @@ def _bridges(parts: Mapping[str, Any], every: list[str], document: Document) -> 
     for arm in filter(None, parts["arms"].values()):
         path = ("arms", arm.name)
         if getattr(arm.bridge, "classes_only", False) and document.sound((*path, "bridge")):
-            seen = (
-                f"is {arm.bridge.name}, which works on the scores of classes, and {every[0]} is answered with free text"
-            )
+            works = f"is {arm.bridge.name}, which works on the scores of classes or mixes a prompt for each text"
+            seen = f"{works}, and {every[0]} is answered with free text"
             document.note((*path, "bridge"), seen, "choose spot, arithmetic or scratch, or remove the arm")
         if arm.rounds and "pseudo" in arm.rounds.moves:
             seen = f"has pseudo, which labels rows, and {every[0]} is answered with free text"

@@ -151,6 +151,7 @@ def test_answers_and_labels_exclude_each_other():
         ([], "decoder_classifier", "domain.answer  is 'said', a column of free text"),
         (["arms.spot.bridge=panda"], "causal", "arms.spot.bridge  is panda, which works on the scores of classes"),
         (["arms.spot.bridge=attempt"], "causal", "arms.spot.bridge  is attempt, which works on the scores of classes"),
+        (["arms.spot.bridge=snapshots"], "causal", "is snapshots, which works on the scores of classes or mixes a"),
         (["training.target.choose_by=accuracy"], "causal", "training.target.choose_by  is accuracy, and free text has"),
         (["arms.spot.training={choose_by: macro_f1}"], "causal", "arms.spot.training.choose_by  is macro_f1"),
         (["prompt.init=labels"], "causal", "prompt.init  is labels, which reads label words"),
