@@ -49,7 +49,8 @@ def _unread(parts: Mapping[str, Any], document: Document) -> None:
     """Note how answers are to be judged where there are none."""
     domains = {(section, name): domain for section in ("sources", "targets") for name, domain in parts[section].items()}
     for path, domain in domains.items():
-        for key in ("match", "max_new_tokens") if isinstance(domain, Domain) and domain.answer is None else ():
+        bare = isinstance(domain, Domain) and domain.answer is None and document.sound(at(path, "answer", document))
+        for key in ("match", "max_new_tokens") if bare else ():
             stands = at(path, key, document)
             if getattr(domain, key) != getattr(Domain, key) and document.sound(stands):
                 document.note(stands, "is read of free answers, and there are none", f"add answer, or remove {key}")
