@@ -21,6 +21,7 @@ from softbridge.prompts.bank import Bank
 from softbridge.prompts.soft import Soft
 from softbridge.prompts.table import PROMPTS
 from softbridge.seeding import generator
+from softbridge.study.gradients import row_gradients
 from softbridge.study.judging import judge_on
 from tests import pico
 
@@ -90,6 +91,13 @@ def test_a_step_divides_by_the_tokens_of_its_rows():
     assert found == pytest.approx(judged["loss"], rel=1e-5)
     assert judged["perplexity"] == pytest.approx(math.exp(found), rel=1e-4)
     assert bank[0].tokens.grad.abs().sum() > 0
+
+
+def test_answers_count_in_how_many_rows_gradients_are_taken_at_once():
+    backbone = pico.causal()
+    rows = Rows(backbone.tokenise(TEXTS), [0] * 3, [[5] * 400] * 3)
+    found = list(row_gradients(backbone, prompt_of("soft", backbone), rows))
+    assert [len(part) for part in found] == [2, 1], "1024 positions hold two answers of 400 tokens"
 
 
 def test_members_in_one_bank_learn_what_they_learn_alone():
