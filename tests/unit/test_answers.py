@@ -148,8 +148,26 @@ def test_what_is_written_is_compared_row_by_row(family):
             assert found == pytest.approx(expected)
 
 
-def test_an_untrained_model_that_writes_its_end_at_once_writes_nothing():
+@pytest.mark.parametrize("family", ["llama", "seq2seq bart"])
+@pytest.mark.parametrize("own", [{"repetition_penalty": 9.0}, {"no_repeat_ngram_size": 1}])
+def test_what_a_models_files_ask_of_its_writing_changes_no_score(family, own, monkeypatch):
+    backbone = pico.BACKBONES[family]()
+    rows = rows_of(backbone)
+
+    def written():
+        told = backbone.generate(backbone.batch(rows), None, do_sample=False, num_beams=1, max_new_tokens=12)
+        return backbone.tokenizer.batch_decode(told, skip_special_tokens=True)
+
+    wanted = written()
+    for key, value in own.items():
+        monkeypatch.setattr(backbone.model.generation_config, key, value)
+    assert written() != wanted
+    assert exact_match(backbone, None, rows, wanted, Answer(max_new_tokens=12), 1000) == 1
+
+
+def test_an_untrained_model_that_writes_its_end_at_once_writes_nothing(monkeypatch):
     backbone = pico.causal()
+    monkeypatch.setattr(backbone.model.generation_config, "min_length", 100)
     rows = rows_of(backbone)
     head = backbone.model.get_output_embeddings()
     before = head.weight.detach().clone()
