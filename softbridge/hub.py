@@ -52,7 +52,7 @@ def unreachable(address: str, patience: float = PATIENCE) -> str | None:
     """
     url = urlsplit(address)
     host = url.hostname or ""
-    if url.scheme in getproxies() and not proxy_bypass(host):
+    if {url.scheme, "all"} & set(getproxies()) and not proxy_bypass(host):
         return None
     try:
         found = socket.getaddrinfo(host, url.port or url.scheme, type=socket.SOCK_STREAM)

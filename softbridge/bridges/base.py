@@ -170,9 +170,9 @@ class Bridge(Protocol):
     virtual tokens at the input and nothing else, `reads_rows` (False where a bridge does not have it) whether more of a
     source is read than its prompts: its rows, or its looks at validation; `starts` (False as well) whether it makes a
     start and no more, from which the recipe's kind of prompt goes on: such arms may train in one bank; `classes_only`
-    (False as well) whether it works on the scores of classes, so that there is none for free answers; `models` between
-    how many models it stands: 1, 2, or either; `every_model` (False as well) whether it reads all of several source
-    models.
+    (False as well) whether it works on the scores of classes, or mixes a prompt for each text, so that there is none
+    for free answers; `models` between how many models it stands: 1, 2, or either; `every_model` (False as well) whether
+    it reads all of several source models.
     """
 
     name: ClassVar[str]

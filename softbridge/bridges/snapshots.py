@@ -49,6 +49,7 @@ class Snapshots:
     reads_sources: ClassVar[bool] = True
     reads_rows: ClassVar[bool] = True
     tokens_only: ClassVar[bool] = True
+    classes_only: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_mixing(self.rank, self.temperature, self.pace)

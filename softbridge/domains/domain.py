@@ -115,7 +115,7 @@ class OpenDomain:
 
     Arguments:
         name: the domain's name.
-        classes: class names; a label is an index into them. None where rows are answered with free text.
+        classes: class names; a label is an index into them. Empty where rows are answered with free text.
         words: each class's label words or description.
         train: rows with the columns `text` (template filled) and `label` (class index; 0 where there are no classes),
             and `answer` where it is free text.
@@ -213,7 +213,7 @@ def _open(domain: Domain, name: str, resolve: Resolve | None) -> OpenDomain:
         words=tuple(domain.labels.values()),
         **tables,
         fingerprints={split: fingerprint(table) for split, table in tables.items()},
-        notes=(*blank, *notes),
+        notes=(*blank, *notes, *_never_right(answer, tables["test"])),
         template=domain.template,
         answer=answer,
     )
@@ -266,6 +266,12 @@ def _divide(domain: Domain, rows: _Rows) -> tuple[Splits, list[str]]:
         wanted = [split for split in LABELLED_SPLITS if split not in given_up]
         check_classes(splits, rows.labels, tuple(domain.labels) or GROUP, wanted, left_out + shared)
     return splits, left_out + shared
+
+
+def _never_right(answer: Answer | None, test: Dataset) -> list[str]:
+    """Say of how many test rows no answer can be right, because their own holds nothing that is compared."""
+    lost = sum(not answer.right(own, own) for own in test["answer"][:]) if answer else 0
+    return [f"{lost} test row{'' if lost == 1 else 's'} whose own answer has no number: none is right"] if lost else []
 
 
 def _of(name: str, error: DataError) -> DataError:

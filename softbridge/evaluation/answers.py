@@ -16,6 +16,8 @@ from softbridge.injection import Injection
 from softbridge.losses.selfsupervised import surprise
 
 LARGEST = 700.0  # what exp may be taken of
+# A model's own files may ask for beams, for no word twice, or for a least length, which is not what it finds likeliest.
+GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0}
 
 
 def costs(backbone: Backbone, rows: Rows, prompt: Injection | None) -> torch.Tensor:
@@ -77,7 +79,7 @@ def exact_match(
     right = torch.zeros(len(rows))
     for group in groups[index::count]:
         batch = backbone.batch(rows.take(group))
-        told = backbone.generate(batch, prompt, do_sample=False, num_beams=1, max_new_tokens=answer.max_new_tokens)
+        told = backbone.generate(batch, prompt, **GREEDY, max_new_tokens=answer.max_new_tokens)
         texts = backbone.tokenizer.batch_decode(told, skip_special_tokens=True)
         right[group] = torch.tensor(
             [answer.right(text, wanted[i]) for text, i in zip(texts, group, strict=True)]

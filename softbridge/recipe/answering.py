@@ -49,7 +49,8 @@ def _unread(parts: Mapping[str, Any], document: Document) -> None:
     """Note how answers are to be judged where there are none."""
     domains = {(section, name): domain for section in ("sources", "targets") for name, domain in parts[section].items()}
     for path, domain in domains.items():
-        for key in ("match", "max_new_tokens") if isinstance(domain, Domain) and domain.answer is None else ():
+        bare = isinstance(domain, Domain) and domain.answer is None and document.sound(at(path, "answer", document))
+        for key in ("match", "max_new_tokens") if bare else ():
             stands = at(path, key, document)
             if getattr(domain, key) != getattr(Domain, key) and document.sound(stands):
                 document.note(stands, "is read of free answers, and there are none", f"add answer, or remove {key}")
@@ -60,9 +61,8 @@ def _bridges(parts: Mapping[str, Any], every: list[str], document: Document) -> 
     for arm in filter(None, parts["arms"].values()):
         path = ("arms", arm.name)
         if getattr(arm.bridge, "classes_only", False) and document.sound((*path, "bridge")):
-            seen = (
-                f"is {arm.bridge.name}, which works on the scores of classes, and {every[0]} is answered with free text"
-            )
+            works = f"is {arm.bridge.name}, which works on the scores of classes or mixes a prompt for each text"
+            seen = f"{works}, and {every[0]} is answered with free text"
             document.note((*path, "bridge"), seen, "choose spot, arithmetic or scratch, or remove the arm")
         if arm.rounds and "pseudo" in arm.rounds.moves:
             seen = f"has pseudo, which labels rows, and {every[0]} is answered with free text"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from softbridge.backbones.base import BackboneSpec
 from softbridge.domains.domain import Domain
 from softbridge.domains.labels import check_labels
 from softbridge.domains.templates import Template
@@ -39,7 +40,7 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
         if arm.bridge.reads_sources and parts["source_backbone"] is None:
             check_own(arm, parts["sources"], parts["targets"], document)
         rounds.check(arm, dict(parts), document)
-    check_several(arms, 1 + len(parts["more_source_backbones"]), document)
+    check_several(arms, (parts["source_backbone"], *parts["more_source_backbones"]), document)
     check_shelved(parts, arms, document)
     answering.check(parts, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)
@@ -145,21 +146,26 @@ def check_models(arm: Arm, two: bool, document: Document) -> None:
         document.note(stands, seen, "add source_backbone: {name: ...}, or choose spot")
 
 
-def check_several(arms: Sequence[Arm], models: int, document: Document) -> None:
-    """Note an arm that reads every source model where there is one, and several of which no arm reads more than one."""
+def check_several(arms: Sequence[Arm], models: Sequence[BackboneSpec | None], document: Document) -> None:
+    """Note source models that stand twice or that no arm reads, and an arm that reads several where there is one."""
     reading = [arm for arm in arms if getattr(arm.bridge, "every_model", False)]
-    if models == 1:
+    for i, model in enumerate(models):
+        if model and model in models[:i]:
+            document.note(("source_backbone", i), f"is {model.name} a second time", "write it once")
+    if len(models) == 1:
         for arm in reading:
             fix = "list several: source_backbone: [{name: ...}, {name: ...}]; or remove every_model"
             document.note(("arms", arm.name, "every_model"), "is true, and sources have one model", fix)
     elif not reading:
         fix = "leave one, or add an arm {bridge: relative, every_model: true}"
-        document.note(("source_backbone",), f"has {models} models, and no arm reads more than the first", fix)
+        document.note(("source_backbone",), f"has {len(models)} models, and no arm reads more than the first", fix)
 
 
 def check_domain(path: tuple[str, str], domain: Domain, document: Document) -> None:
     """Note a template or labels that would be refused when the domain is opened."""
     _attempt(lambda: Template.parse(domain.template), at(path, "template", document), document)
+    if not document.sound(at(path, "answer", document)):
+        return  # whether there must be labels is not known
     if domain.answer is not None:
         _attempt(domain.answered, at(path, "answer", document), document)
     elif domain.label is None:

@@ -28,7 +28,8 @@ def row_gradients(backbone: Backbone, prompt: Injection, rows: Rows) -> Iterator
         `[B, P, H]` on the backbone's device: by virtual token, as `Injection.vectors` has them.
     """
     prompt = prompt.each(lambda part: part.to(backbone.device))
-    for group in cut([len(ids) + prompt.slots for ids in rows.ids], pass_positions(backbone.device)):
+    lengths = [rows.length(i) + prompt.slots for i in range(len(rows))]
+    for group in cut(lengths, pass_positions(backbone.device, bool(rows.told))):
         some = rows.take(group)
         entering = prompt.pick(torch.zeros(len(group), dtype=torch.long, device=backbone.device))
         # Each row has a copy of its own, so one backward pass gives every row's gradient apart.

@@ -201,7 +201,7 @@ def united(domains: Sequence[OpenDomain]) -> OpenDomain:
         StudyError: when their classes differ.
     """
     first = domains[0]
-    if any((d.classes, d.words, d.answer) != (first.classes, first.words, first.answer) for d in domains):
+    if any((domain.classes, domain.words) != (first.classes, first.words) for domain in domains):
         raise StudyError(
             f"the domains {', '.join(d.name for d in domains)} have different classes, and one prompt is to learn all",
             "the same labels in each",

@@ -148,7 +148,7 @@ class Study:
         """Return an arm's plan; the combined budget adds the rows that the sources were trained with."""
         if arm.budget == "target":
             return arm.plan
-        rows = sum(math.prod(self.materials.spent(source)) for source in self.used(target, arm))
+        rows = len(self.homes) * sum(math.prod(self.materials.spent(source)) for source in self.used(target, arm))
         extra = math.ceil(rows / arm.plan.batch)
         return replace(arm.plan, steps=arm.plan.steps + extra)
 

@@ -135,6 +135,14 @@ def test_other_answers_to_the_same_texts_have_another_fingerprint():
     assert told[0].fingerprint == told[1].fingerprint != told[2].fingerprint
 
 
+@pytest.mark.parametrize(("match", "told"), [("number", ["1 test row whose own answer has no number"]), ("text", [])])
+def test_a_test_row_that_no_answer_is_right_for_is_told(match, told):
+    data = pico.frame(20).add_column("said", ["#### 7"] * 19 + ["seven"])
+    data = data.add_column("split", ["train"] * 14 + ["validation"] * 3 + ["test"] * 3)
+    notes = Domain(data=data, answer="said", split="split", match=match).open("free").notes
+    assert [note for note in notes if "own answer" in note] == [f"{line}: none is right" for line in told]
+
+
 def test_answers_and_labels_exclude_each_other():
     with pytest.raises(DataError, match="and there are labels too"):
         Domain(data=pico.frame(), answer="label", labels={"negative": "bad", "positive": "good"}).open("both")
@@ -151,6 +159,7 @@ def test_answers_and_labels_exclude_each_other():
         ([], "decoder_classifier", "domain.answer  is 'said', a column of free text"),
         (["arms.spot.bridge=panda"], "causal", "arms.spot.bridge  is panda, which works on the scores of classes"),
         (["arms.spot.bridge=attempt"], "causal", "arms.spot.bridge  is attempt, which works on the scores of classes"),
+        (["arms.spot.bridge=snapshots"], "causal", "is snapshots, which works on the scores of classes or mixes a"),
         (["training.target.choose_by=accuracy"], "causal", "training.target.choose_by  is accuracy, and free text has"),
         (["arms.spot.training={choose_by: macro_f1}"], "causal", "arms.spot.training.choose_by  is macro_f1"),
         (["prompt.init=labels"], "causal", "prompt.init  is labels, which reads label words"),
@@ -167,6 +176,17 @@ def test_what_asks_for_classes_is_refused_before_anything_loads(written, overrid
     with pytest.raises(RecipeError) as stop:
         written(*overrides, kind=kind)
     assert told in str(stop.value)
+
+
+def test_a_wrong_answer_key_is_the_only_problem_told(written):
+    with pytest.raises(RecipeError, match=r"has 1 problem:\n.*domain\.answer  is a list"):
+        written("domain.answer=[said]")
+
+
+def test_a_mixture_learns_from_sources_whose_answers_are_judged_in_two_ways(written, tmp_path):
+    two = "sources={home: {where: {place: a}}, more: {where: {label: negative}, match: number}}"
+    tree = written(two, "arms={mixed: {bridge: spot, how: mixture, top: 2}}", "seeds=[0]")
+    assert len(study.run(tree, tmp_path / "out").records) == 1
 
 
 def test_classes_beside_free_answers_are_told_apart(written):

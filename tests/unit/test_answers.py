@@ -21,6 +21,7 @@ from softbridge.prompts.bank import Bank
 from softbridge.prompts.soft import Soft
 from softbridge.prompts.table import PROMPTS
 from softbridge.seeding import generator
+from softbridge.study.gradients import row_gradients
 from softbridge.study.judging import judge_on
 from tests import pico
 
@@ -92,6 +93,13 @@ def test_a_step_divides_by_the_tokens_of_its_rows():
     assert bank[0].tokens.grad.abs().sum() > 0
 
 
+def test_answers_count_in_how_many_rows_gradients_are_taken_at_once():
+    backbone = pico.causal()
+    rows = Rows(backbone.tokenise(TEXTS), [0] * 3, [[5] * 400] * 3)
+    found = list(row_gradients(backbone, prompt_of("soft", backbone), rows))
+    assert [len(part) for part in found] == [2, 1], "1024 positions hold two answers of 400 tokens"
+
+
 def test_members_in_one_bank_learn_what_they_learn_alone():
     backbone, rows = pico.causal(), [rows_of(pico.causal(), answers=some) for some in (ANSWERS, ANSWERS[::-1])]
 
@@ -140,8 +148,26 @@ def test_what_is_written_is_compared_row_by_row(family):
             assert found == pytest.approx(expected)
 
 
-def test_an_untrained_model_that_writes_its_end_at_once_writes_nothing():
+@pytest.mark.parametrize("family", ["llama", "seq2seq bart"])
+@pytest.mark.parametrize("own", [{"repetition_penalty": 9.0}, {"no_repeat_ngram_size": 1}])
+def test_what_a_models_files_ask_of_its_writing_changes_no_score(family, own, monkeypatch):
+    backbone = pico.BACKBONES[family]()
+    rows = rows_of(backbone)
+
+    def written():
+        told = backbone.generate(backbone.batch(rows), None, do_sample=False, num_beams=1, max_new_tokens=12)
+        return backbone.tokenizer.batch_decode(told, skip_special_tokens=True)
+
+    wanted = written()
+    for key, value in own.items():
+        monkeypatch.setattr(backbone.model.generation_config, key, value)
+    assert written() != wanted
+    assert exact_match(backbone, None, rows, wanted, Answer(max_new_tokens=12), 1000) == 1
+
+
+def test_an_untrained_model_that_writes_its_end_at_once_writes_nothing(monkeypatch):
     backbone = pico.causal()
+    monkeypatch.setattr(backbone.model.generation_config, "min_length", 100)
     rows = rows_of(backbone)
     head = backbone.model.get_output_embeddings()
     before = head.weight.detach().clone()

@@ -101,8 +101,9 @@ def test_a_folder_needs_no_hub(at, tmp_path, caplog):
     assert not caplog.text
 
 
-def test_a_proxy_is_left_to_find_the_hub(monkeypatch):
-    monkeypatch.setattr(hub, "getproxies", lambda: {"http": "http://proxy:3128"})
+@pytest.mark.parametrize("kind", ["http", "all"])
+def test_a_proxy_is_left_to_find_the_hub(monkeypatch, kind):
+    monkeypatch.setattr(hub, "getproxies", lambda: {kind: "http://proxy:3128"})
     assert hub.unreachable("http://nowhere.invalid") is None
 
 

@@ -257,6 +257,9 @@ def test_several_source_models_and_an_arm_that_reads_them_need_each_other(two, t
     (tmp_path / "models.yaml").write_text("\n".join(line for line in text.splitlines() if "/second" not in line))
     with pytest.raises(RecipeError, match="every_model  is true, and sources have one model"):
         recipes.read(tmp_path / "models.yaml")
+    (tmp_path / "models.yaml").write_text(text.replace("/second", "/causal"))
+    with pytest.raises(RecipeError, match=r"models.yaml:6  source_backbone.1  is .*/causal a second time"):
+        recipes.read(tmp_path / "models.yaml")
 
 
 def test_a_recipe_of_several_source_models_reads_back_as_itself_and_plans_each_source_on_each(two, tmp_path):
@@ -264,3 +267,11 @@ def test_a_recipe_of_several_source_models_reads_back_as_itself_and_plans_each_s
     assert recipes.read(tmp_path / "again.yaml") == two
     planned = [stage for stage in study.plan(two, tmp_path / "out") if stage.name == "extract-toys"]
     assert [stage.note.split("/")[-1] for stage in planned] == ["causal", "second"]
+
+
+def test_the_combined_budget_counts_each_source_on_each_model(two, tmp_path):
+    (tmp_path / "models.yaml").write_text(
+        (tmp_path / "models.yaml").read_text() + "  both: {bridge: scratch, budget: combined}\n"
+    )
+    planned = {stage.steps for stage in study.plan(recipes.read(tmp_path / "models.yaml"), tmp_path / "out")}
+    assert 4 + 2 * 3 * 8 in planned, "three sources of 8 steps, on two models, and the target's 4"
