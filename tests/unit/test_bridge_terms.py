@@ -1,6 +1,7 @@
 """The defining properties of the bridges that mix by attention (attempt, ensemble, snapshots) or add to the loss."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -75,6 +76,20 @@ def test_attention_sums_to_one_and_a_row_is_the_same_alone_and_in_a_batch(bridge
         one = batch(backbone, [text])
         torch.testing.assert_close(backbone.attention(one, prompt)[0], weights[i], atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(backbone.score(one, prompt)[0], together[i], atol=1e-4, rtol=1e-4)
+
+
+def test_a_mixture_is_of_the_sources_or_of_their_last_checkpoints_and_the_fresh_prompt():
+    backbone = pico.BACKBONES["sentence"]()
+    there = shore(backbone)
+    sources = torch.cat([prompt.tokens for prompt in there.sources.values()])
+    last = torch.cat([prompt.tokens for name in there.sources for prompt in there.snapshots(name)[-2:]])
+    fresh, heat = there.fresh().bake().tokens[0], math.e * sources.shape[-1]
+    wanted = {Attempt(): (sources, fresh), Ensemble(): (sources, None), Snapshots(count=2): (last, fresh)}
+    for bridge, (frozen, own) in wanted.items():
+        module = bridge.cross(there).start
+        assert torch.equal(module.frozen, frozen), bridge.name
+        assert own is None if module.own is None else torch.equal(module.own, own), bridge.name
+        assert module.temperature == heat
 
 
 def test_attempt_over_prompts_of_zeros_is_the_prompt_alone(backbone):
