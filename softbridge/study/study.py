@@ -239,11 +239,12 @@ class Study:
         """Train what some arm reads, and return the results of the source stages by source, one a model."""
         extracted: dict[str, list[dict[str, Any]]] = {}
         for place, home in enumerate(self.homes):
+            on = f" on {home.recipe.backbone.name}" if len(self.homes) > 1 else ""
             sources = [name for name in self.needed(place) if part is None or part.reads(name)]
             if abreast:
                 extract_abreast(home, sources)
             for name in sources:
-                extracted.setdefault(name, []).append(home.extract(name))
+                extracted.setdefault(name, []).append(home.extract(name) | ({"domain": name + on} if on else {}))
         return extracted
 
     def say_notes(self) -> None:

@@ -224,6 +224,8 @@ def test_prompts_cross_from_a_causal_model_to_a_sentence_encoder(two, tmp_path, 
     assert set(by_arm) == set(two.arms)
     assert by_arm["models"].members[0]["note"].startswith("from toys on 2 models")
     assert by_arm["models"].budget["source_steps"] == 2 * by_arm["relative"].budget["source_steps"] == 48
+    told = [line["domain"].split("/")[-1] for line in by_arm["models"].losses if line["stage"] == "extract"]
+    assert told == ["causal", "second"] * 3
     assert by_arm["models"].budget["rows_seen"] == 2 * by_arm["relative"].budget["rows_seen"]
     for name in ("recycle", "relative", "projector", "post"):
         assert [member["note"].split(",")[0] for member in by_arm[name].members] == ["from toys"] * 2
