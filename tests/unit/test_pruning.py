@@ -45,7 +45,7 @@ def test_importance_is_the_mean_size_of_the_gate_s_gradient():
 def test_the_importance_of_rows_does_not_depend_on_how_they_are_batched(backbone, monkeypatch):
     every, prompt = rows(backbone), drawn(backbone)
     whole = measured(backbone, prompt, every, 4)
-    monkeypatch.setattr("softbridge.study.gradients.pass_positions", lambda device: 20)
+    monkeypatch.setattr("softbridge.study.gradients.pass_positions", lambda device, asked: 20)
     torch.testing.assert_close(measured(backbone, prompt, every, 4), whole, atol=1e-5, rtol=1e-4)
 
 
