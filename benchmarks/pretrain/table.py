@@ -68,6 +68,17 @@ def table(records, arm):
     return lines
 
 
+def transfer(records):
+    """Return the lines that tell what spot gains over scratch, each way's over its own."""
+    found = {}
+    for name in sorted({way(r) for r in records}):
+        spot, scratch = (
+            seen([r for r in records if way(r) == name and r.arm == arm], "accuracy") for arm in ("spot", "scratch")
+        )
+        found[name] = gain(spot, scratch)
+    return [f"- {name}: {text}" for name, text in found.items()]
+
+
 def losses(records):
     """Return the lines that tell what was measured of each stage before the sources."""
     told = {}
@@ -86,6 +97,8 @@ def main(folders):
     for arm in sorted({record.arm for record in records}):
         print(f"\n### {arm}\n")
         print("\n".join(table(records, arm)))
+    print("\n### Accuracy of spot over scratch\n")
+    print("\n".join(transfer(records)))
     print("\n### Losses before the sources\n")
     print("\n".join(losses(records)))
 
