@@ -20,6 +20,7 @@ from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows
 from softbridge.domains.candidates import Candidate, Design, candidates
 from softbridge.domains.domain import Domain, OpenDomain
+from softbridge.domains.templates import Template
 from softbridge.domains.terms import MINERS, Counts, Term, count, language, mine
 from softbridge.evaluation.evaluator import probabilities, scores
 from softbridge.injection import Injection, Space
@@ -124,8 +125,11 @@ def in_turn(lists: Sequence[Sequence[Term]]) -> list[Term]:
 
 
 def texts(domain: OpenDomain) -> list[str]:
-    """Return a domain's texts for mining: those of train and unlabelled rows."""
-    return [*domain.train["text"][:], *domain.unlabelled["text"][:]]
+    """Return a domain's texts for mining: those of train and unlabelled rows, less what its template says."""
+    found = [*domain.train["text"][:], *domain.unlabelled["text"][:]]
+    for said, _ in Template.parse(domain.template).pieces:
+        found = [text.replace(said, " ", 1) for text in found] if said.strip() else found
+    return found
 
 
 def measured(

@@ -54,6 +54,16 @@ def test_the_terms_are_the_domains_own_and_fit_the_prompt(two, words):
     assert all(one.distance == pytest.approx(0, abs=1e-5) for one in found)
 
 
+def test_what_a_template_says_in_every_text_is_no_term():
+    rows = Dataset.from_list([{"text": f"query good {i}", "label": "ab"[i % 2]} for i in range(40)])
+    domain = Domain(rows, labels={"a": "a", "b": "b"}, template="query: {text} Answer:", test=4, validation=4).open(
+        "mine"
+    )
+    found = designing.texts(domain)
+    assert sorted(found)[0].split() == ["query", "good", "0"]
+    assert not any("Answer" in text for text in found)
+
+
 def test_a_test_row_is_never_read(two, words):
     """Words that stand in test rows alone are no terms, and other test rows change nothing."""
     rows = two[0].test.map(lambda row: {"text": "superb superb superb"})

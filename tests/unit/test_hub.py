@@ -66,7 +66,9 @@ def at(monkeypatch, tmp_path):
     utils.close_session()
 
 
-@pytest.mark.parametrize("address", ["http://nowhere.invalid", f"http://127.0.0.1:{closed_port()}"])
+@pytest.mark.parametrize(
+    "address", ["http://nowhere.invalid", f"http://127.0.0.1:{closed_port()}"], ids=["no such name", "nobody listens"]
+)
 @pytest.mark.parametrize(
     ("ask", "error"),
     [
