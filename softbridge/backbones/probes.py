@@ -20,7 +20,6 @@ import transformers
 
 from softbridge.backbones.attention import register
 from softbridge.backbones.base import BackboneSpec
-from softbridge.backbones.norms import quicken
 
 CLEARLY_FASTER = 0.97  # of the default's time
 PROBE_SECONDS = 4.0  # of alternating measurements; the best of each counts, because other work only slows
@@ -134,7 +133,7 @@ def measure(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> C
 
 def prepare(model: Any, choice: Choice) -> None:
     """Put the model into a precision and an attention implementation."""
-    quicken(model.to(getattr(torch, choice.precision)))
+    model.to(getattr(torch, choice.precision))
     model.set_attn_implementation(choice.attention)
 
 
