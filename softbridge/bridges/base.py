@@ -172,7 +172,7 @@ class Bridge(Protocol):
     start and no more, from which the recipe's kind of prompt goes on: such arms may train in one bank; `classes_only`
     (False as well) whether it works on the scores of classes, or mixes a prompt for each text, so that there is none
     for free answers; `models` between how many models it stands: 1, 2, or either; `every_model` (False as well) whether
-    it reads all of several source models.
+    it reads all of several source models; `fit`, where there is one, refuses what is too large before anything trains.
     """
 
     name: ClassVar[str]

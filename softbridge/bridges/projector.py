@@ -99,6 +99,20 @@ class Projector:
         )
         return Crossing(modules[source].bake(), (source,), note)
 
+    def fit(self, source: int, target: int, length: int) -> None:
+        """Refuse what is too large between models of two widths.
+
+        Arguments:
+            source: the source model's width, from 1.
+            target: the target model's width, from 1.
+            length: how many tokens a prompt has, from 1.
+
+        Raises:
+            BridgeError: when it is large, and that was not asked for.
+        """
+        tokens = length if self.flat else 1
+        self.refuse_large(tokens * source, tokens * target)
+
     def refuse_large(self, into: int, out: int) -> None:
         """Refuse a network of more weights than are asked for.
 

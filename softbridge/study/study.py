@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console
 
 from softbridge.bridges.base import Crossing
-from softbridge.bridges.projector import Projector
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.plan import Plan
 from softbridge.errors import BackboneError, StudyError
@@ -82,10 +81,9 @@ class Study:
         self.homes = tuple(Study(one, out, watcher=self.watcher) for one in there) or (self,)
         self.home = self.homes[0]
         for arm in recipe.arms.values() if there else ():
-            if isinstance(arm.bridge, Projector):  # before anything trains
-                into, onto = (one.materials.backbone.table.shape[1] for one in (self.home, self))
-                tokens = recipe.prompt.length if arm.bridge.flat else 1
-                arm.bridge.refuse_large(tokens * into, tokens * onto)
+            if hasattr(arm.bridge, "fit"):  # before anything trains
+                widths = [one.materials.backbone.table.shape[1] for one in (self.home, self)]
+                arm.bridge.fit(*widths, recipe.prompt.length)
 
     def stage(self, name: str, facts: dict[str, Any]) -> Stage:
         """Return a stage of this study."""
