@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from softbridge.errors import SoftbridgeError
 
 
+WIDEST = 1000  # characters of a table's row in a file
+
+
 def is_main() -> bool:
     """Say whether this is the process that speaks: the only one, or the first of a launch."""
     return os.environ.get("RANK", "0") == "0"
@@ -32,15 +35,19 @@ def say(text: str) -> None:
 
 
 def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table."""
+    """Print a table; no name is cut: a terminal's cells are folded, and another program reads a row a line."""
     from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    shown = Table(*head, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    columns = [Column(name, overflow="fold") for name in head]
+    shown = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
-    console().print(shown)
+    out = console()
+    if not out.is_terminal:
+        out.width = WIDEST
+    out.print(shown)
 
 
 def complain(error: SoftbridgeError, anywhere: bool = False) -> None:

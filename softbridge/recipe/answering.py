@@ -11,6 +11,7 @@ from softbridge.recipe.document import Document, Steps
 from softbridge.recipe.pairs import at
 
 BY = ("loss", "last")  # what validation can choose by where there are no classes
+_BARE = Domain("")
 
 
 def check(parts: Mapping[str, Any], document: Document) -> None:
@@ -18,9 +19,9 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
     free = {
         section: [n for n, domain in parts[section].items() if answered(domain)] for section in ("sources", "targets")
     }
+    _unread(parts, document)
     every = [*free["sources"], *free["targets"]]
     if not every:
-        _unread(parts, document)
         return
     classed = [name for name, domain in parts["targets"].items() if domain and not answered(domain)]
     if free["targets"] and classed:
@@ -46,14 +47,21 @@ def answered(domain: Any) -> bool:
 
 
 def _unread(parts: Mapping[str, Any], document: Document) -> None:
-    """Note how answers are to be judged where there are none."""
-    domains = {(section, name): domain for section in ("sources", "targets") for name, domain in parts[section].items()}
-    for path, domain in domains.items():
-        bare = isinstance(domain, Domain) and domain.answer is None and document.sound(at(path, "answer", document))
-        for key in ("match", "max_new_tokens") if bare else ():
+    """Note how answers are to be judged where there are none, and what is said of classes where answers are free."""
+    told = {(section, name): domain for section in ("sources", "targets") for name, domain in parts[section].items()}
+    domains = {path: domain for path, domain in told.items() if isinstance(domain, Domain)}
+    for key in ("match", "max_new_tokens", "label", "classes"):
+        free = key in ("match", "max_new_tokens")
+        read = {at(path, key, document) for path, domain in domains.items() if answered(domain) == free}
+        for path, domain in domains.items():
             stands = at(path, key, document)
-            if getattr(domain, key) != getattr(Domain, key) and document.sound(stands):
+            sound = document.sound(stands) and document.sound(at(path, "answer", document))
+            if stands in read or not sound or getattr(domain, key) == getattr(_BARE, key):
+                continue
+            if free:
                 document.note(stands, "is read of free answers, and there are none", f"add answer, or remove {key}")
+            else:
+                document.note(stands, "is read of classes, and the answers are free text", f"remove {key}")
 
 
 def _bridges(parts: Mapping[str, Any], every: list[str], document: Document) -> None:

@@ -35,8 +35,9 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
                 check_domain((section, name), domain, document)
     check_pairs(parts, document)
     before.check(parts, document)
+    two = parts["source_backbone"] is not None or not document.sound(("source_backbone",))
     for arm in arms:
-        check_models(arm, parts["source_backbone"] is not None, document)
+        check_models(arm, two, document)
         if arm.bridge.reads_sources and parts["source_backbone"] is None:
             check_own(arm, parts["sources"], parts["targets"], document)
         rounds.check(arm, dict(parts), document)

@@ -72,6 +72,8 @@ def valid(cls: type, values: Any, path: Steps, document: Document, others: Seque
         for error in errors.errors(include_url=False):
             wrong.setdefault(_known(error["loc"], values), []).append(dict(error))
     for below, found in wrong.items():
+        if any(deeper != below and deeper[: len(below)] == below for deeper in wrong):
+            continue  # a list of a union, one of whose values is wrong, is no mapping either
         document.note(path + below, *_told([*others, *keys(cls)], below, found))
     fitting = {key: value for key, value in values.items() if key not in {below[0] for below in wrong}}
     return valid(cls, fitting, path, document)
@@ -161,9 +163,8 @@ def _known(loc: tuple[int | str, ...], values: Any) -> Steps:
     path: Steps = ()
     for step in loc:
         inside = isinstance(values, Mapping) and step in values
-        if not inside and not (isinstance(values, list) and isinstance(step, int)):
-            break
-        path, values = (*path, step), values[step]
+        if inside or (isinstance(values, list) and isinstance(step, int)):
+            path, values = (*path, step), values[step]
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from softbridge.backbones.base import Backbone, BackboneSpec
+from softbridge.backbones.generation import mute
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Training
 from softbridge.engine.plan import Plan
@@ -45,6 +46,7 @@ def learn(
 
     Raises:
         DataError: when the domain has no labelled rows to learn from, or none to choose by.
+        BackboneError: when answers are free text, and the backbone writes none.
     """
     kind = prompt or Soft()
     for split in ("train", "validation"):
@@ -54,6 +56,8 @@ def learn(
     plan = plan or Plan(**usual_plan(kind, loaded.kind))
     if domain.words:
         loaded.bind(domain.words)
+    elif not loaded.writes:
+        raise mute(loaded.spec.name, loaded.kind)
     train, looked_at = (rows_of(loaded, split) for split in (domain.train, domain.validation))
     space, draw = replace(loaded.space(), labels=domain.words), generator(seed, "module", domain.name)
     given = start.injection if start else None

@@ -64,5 +64,5 @@ def plan(recipe: Recipe, out: Path) -> list[PlannedStage]:
                 stage, more, note = rounds.planned(study, target, arm)
                 planned[stage.digest] = PlannedStage(stage.name, stage.digest[:12], stage.finished, 0, more, note)
                 scored = stage.result()["kept"]["stage"] if stage.finished else scored
-            add(study.evaluation(target, arm, scored), None, 0, "test rows scored once")
+            add(study.evaluation(target, arm, scored), None, 0, "scored once")
     return list(planned.values())

@@ -8,7 +8,7 @@ from softbridge import recipe as recipes
 from softbridge import records, study
 from softbridge.domains.domain import Domain
 from softbridge.engine.plan import Plan
-from softbridge.errors import DataError, PromptError, RecipeError
+from softbridge.errors import BackboneError, DataError, PromptError, RecipeError
 from softbridge.prompts import files
 from softbridge.reports import html, tables
 from softbridge.study.alone import learn
@@ -117,6 +117,14 @@ def test_a_prompt_learned_alone_writes(tmp_path):
         predict(tmp_path / "it", ["good w3"], backbone)
 
 
+@pytest.mark.parametrize("kind", ["sentence", "decoder_classifier"])
+def test_a_backbone_that_writes_nothing_learns_no_answers_alone(kind):
+    data = pico.frame(40).add_column("said", ["w1 w2"] * 40)
+    domain = Domain(data, answer="said", validation=8, test=4).open("alone")
+    with pytest.raises(BackboneError, match=f"of the kind {kind}, which writes no text"):
+        learn(domain, pico.sentence() if kind == "sentence" else pico.of_kind(kind, pico.llama().base_model))
+
+
 def test_rows_without_an_answer_are_unlabelled_and_shots_count_rows():
     data = pico.frame(20).add_column("said", [None, " ", *[f" w{i} " for i in range(18)]])
     opened = Domain(data=data, answer="said", validation=2, test=2).open("free")
@@ -203,6 +211,14 @@ def test_how_answers_are_judged_is_not_read_where_there_are_none(written):
     overrides = ["domain.answer=null", "domain.labels={negative: negative, positive: positive}"]
     with pytest.raises(RecipeError, match=r"domain.max_new_tokens  is read of free answers, and there are none"):
         written(*overrides)
+
+
+@pytest.mark.parametrize("key", ["label=said", "classes={a: b}"])
+def test_what_is_read_of_classes_is_told_where_answers_are_free(written, key):
+    with pytest.raises(
+        RecipeError, match=rf"has 1 problem:\n.*domain.{key.split('=')[0]}  is read of classes, and the"
+    ):
+        written(f"domain.{key}")
 
 
 def test_a_recipe_says_how_answers_are_judged(written):
