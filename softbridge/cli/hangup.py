@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 LOG = "after-the-terminal.log"
+
+
+class Outliving:
+    """Write to a stream whose terminal may be lost: a write can fail before the signal that says so is heard.
+
+    Arguments:
+        stream: standard output or error.
+        lost: leads what the terminal had somewhere else; what was not written yet goes there too.
+    """
+
+    def __init__(self, stream: TextIO, lost: Callable[[], None]) -> None:
+        self.stream, self.lost = stream, lost
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, wherever it goes now."""
+        unbuffered = getattr(self.stream, "write_through", False)  # then nothing holds what could not be written
+        self.kept(lambda: self.stream.write(text), text if unbuffered else "")
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what the stream still holds, wherever it goes now."""
+        self.kept(self.stream.flush)
+
+    def kept(self, act: Callable[[], object], again: str = "") -> None:
+        """Act; where the terminal turns out to be lost, write again what the stream does not still hold."""
+        try:
+            act()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            self.lost()
+            self.stream.write(again)
+            self.stream.flush()
 
 
 @contextmanager
@@ -35,7 +74,10 @@ def outliving(folder: Path) -> Iterator[None]:
         os.close(sink)
 
     signal.signal(signal.SIGHUP, lost)
+    told = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (Outliving(stream, lost) for stream in told)  # type: ignore[assignment]
     try:
         yield
     finally:
+        sys.stdout, sys.stderr = told
         signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -60,3 +60,37 @@ def test_a_run_outlives_its_terminal(tmp_path):
     said = (out / LOG).read_text()
     assert "adapt-toys-spot: " in said
     assert "report: " in said
+
+
+SPEAKS = """
+import os, pty, signal, sys
+from pathlib import Path
+from softbridge.cli.hangup import outliving
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # the signal is not heard before the next word
+with outliving(Path(sys.argv[1])):
+    print("seen", flush=True)
+    os.read(3, 1)
+    print("unseen", flush=True)
+    print("and the rest", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_word_that_a_lost_terminal_refuses_is_not_lost(tmp_path, unbuffered):
+    other_end, terminal = pty.openpty()
+    waits, goes_on = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import os; os.dup2({waits}, 3)\n{SPEAKS}", str(tmp_path)],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        pass_fds=(waits,),
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(Path(softbridge.__file__).parents[1]), "PYTHONUNBUFFERED": unbuffered},
+    )
+    os.close(terminal)
+    assert os.read(other_end, 6) == b"seen\r\n"
+    os.close(other_end)
+    os.write(goes_on, b".")
+    assert process.wait(60) == 0
+    assert (tmp_path / LOG).read_text() == "unseen\nand the rest\n"

@@ -267,6 +267,17 @@ def test_plan_lists_the_stages_and_what_is_left(call, monkeypatch):
     assert "1 of 2 stages to do: 1,200 rows to train on" in said
 
 
+def test_another_program_reads_a_table_s_row_in_one_line_whole(call, monkeypatch):
+    import softbridge.study
+
+    monkeypatch.setenv("COLUMNS", "40")
+    name = f"adapt-{'news' * 20}-spot"
+    stage = SimpleNamespace(name=name, digest="ab12", finished=False, steps=80, rows=3840, note="a note of words")
+    monkeypatch.setattr(softbridge.study, "plan", lambda *_: [stage])
+    line = next(line for line in call("plan quickstart").out.splitlines() if "ab12" in line)
+    assert line.split() == [name, "ab12", "to", "do", "80", "3,840", "a", "note", "of", "words"]
+
+
 def test_doctor_says_what_was_chosen_and_measures_once(call, monkeypatch):
     monkeypatch.setattr(probes, "PROBE_SECONDS", 0.0)
     assert "No backbone was measured here yet" in call("doctor").out
