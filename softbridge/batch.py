@@ -113,25 +113,30 @@ def pad(rows: Rows, pad_id: int, side: str, most: int = 0) -> Batch:
     return Batch(input_ids, mask, torch.as_tensor(rows.labels, dtype=torch.long))
 
 
-def cut(lengths: Sequence[int], positions: int, together: Sequence[int] = ()) -> Iterator[list[int]]:
+def cut(
+    lengths: Sequence[int], positions: int, together: Sequence[int] = (), padded: bool = True
+) -> Iterator[list[int]]:
     """Yield the rows of each pass: similar lengths together, so that little is padded.
 
     Arguments:
         lengths: tokens of each row, prompt included.
-        positions: rows times longest row that a pass may hold.
+        positions: rows times longest row that a pass may hold; or the rows' own tokens, where none is padded.
         together: a number a row; rows of the same number come one after the other.
+        padded: whether the rows of a pass are padded to the longest.
 
     Example:
         >>> list(cut([3, 9, 4, 8], 10))
         [[0, 2], [3], [1]]
+        >>> list(cut([3, 9, 4, 8], 16, padded=False))
+        [[0, 2, 3], [1]]
     """
     group: list[int] = []
-    longest = 0
+    longest = held = 0
     for row in sorted(range(len(lengths)), key=lambda i: (together[i] if together else 0, lengths[i], i)):
-        longest = max(longest, lengths[row])
-        if group and (len(group) + 1) * longest > positions:
+        longest, held = max(longest, lengths[row]), held + lengths[row]
+        if group and ((len(group) + 1) * longest if padded else held) > positions:
             yield group
-            group, longest = [], lengths[row]
+            group, longest, held = [], lengths[row], lengths[row]
         group.append(row)
     if group:
         yield group

@@ -194,3 +194,33 @@ class Space:
 
 
 assert set(PARTS) == {field.name for field in fields(Injection)} - {"block", "member"}
+
+
+def altered(states: torch.Tensor, mask: torch.Tensor, prompt: Injection) -> torch.Tensor:
+    """Add a prompt's offset by place and its network's output to a text's embeddings.
+
+    Arguments:
+        states: `[B, T, H]` embeddings of B rows.
+        mask: `[B, T]` 1 where a token is; places are counted from a row's first token.
+        prompt: the injection of B rows.
+
+    Returns:
+        `[B, T, H]` in the embeddings' own precision.
+
+    Example:
+        >>> offset = torch.tensor([[[1.0], [2.0]]])
+        >>> altered(torch.zeros(1, 4, 1), torch.tensor([[0, 1, 1, 1]]), Injection(offset=offset)).flatten().tolist()
+        [0.0, 1.0, 2.0, 0.0]
+    """
+    changed = states.float()
+    if prompt.offset is not None:
+        place = mask.cumsum(1) - 1
+        there = ((mask == 1) & (place < prompt.offset.shape[1])).unsqueeze(-1)
+        index = place.clamp(0, prompt.offset.shape[1] - 1).unsqueeze(-1).expand_as(changed)
+        changed = changed + prompt.offset.gather(1, index) * there
+    if prompt.down is not None and prompt.up is not None:
+        assert prompt.down_bias is not None
+        assert prompt.up_bias is not None
+        inner = torch.relu(states.float() @ prompt.down.mT + prompt.down_bias.unsqueeze(1))
+        changed = changed + inner @ prompt.up.mT + prompt.up_bias.unsqueeze(1)
+    return changed.to(states.dtype)

@@ -19,7 +19,7 @@ from softbridge.backbones.mixing import attend, mixed, spread
 from softbridge.backbones.sharding import whole
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
-from softbridge.injection import Injection, Space
+from softbridge.injection import Injection, Space, altered
 
 Kind = Literal["sentence", "causal", "masked", "seq2seq", "encoder_classifier", "decoder_classifier"]
 
@@ -90,7 +90,6 @@ class Backbone(ABC):
     loader: ClassVar[str]  # the transformers class that loads it
     takes: ClassVar[frozenset[str]] = INPUT
     writes: ClassVar[bool] = False  # whether it can answer with free text
-    shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     chosen: str = "as the recipe says"
     moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
     sharded: bool = False  # whether the processes of a launch hold parts, and must run the model equally often
@@ -215,6 +214,11 @@ class Backbone(ABC):
         """Return the tokens' embeddings as the first block reads them, `[B, T, H]`."""
         return self.model.get_input_embeddings()(input_ids)
 
+    @cached_property
+    def packs(self) -> bool:
+        """Say whether rows run without padding, and a prompt once for all that have it."""
+        return False
+
     @property
     def first_position(self) -> int:
         """Return the first token's position."""
@@ -318,33 +322,3 @@ class Backbone(ABC):
             "attention": self.attends,
             "chosen": self.chosen,
         }
-
-
-def altered(states: torch.Tensor, mask: torch.Tensor, prompt: Injection) -> torch.Tensor:
-    """Add a prompt's offset by place and its network's output to a text's embeddings.
-
-    Arguments:
-        states: `[B, T, H]` embeddings of B rows.
-        mask: `[B, T]` 1 where a token is; places are counted from a row's first token.
-        prompt: the injection of B rows.
-
-    Returns:
-        `[B, T, H]` in the embeddings' own precision.
-
-    Example:
-        >>> offset = torch.tensor([[[1.0], [2.0]]])
-        >>> altered(torch.zeros(1, 4, 1), torch.tensor([[0, 1, 1, 1]]), Injection(offset=offset)).flatten().tolist()
-        [0.0, 1.0, 2.0, 0.0]
-    """
-    changed = states.float()
-    if prompt.offset is not None:
-        place = mask.cumsum(1) - 1
-        there = ((mask == 1) & (place < prompt.offset.shape[1])).unsqueeze(-1)
-        index = place.clamp(0, prompt.offset.shape[1] - 1).unsqueeze(-1).expand_as(changed)
-        changed = changed + prompt.offset.gather(1, index) * there
-    if prompt.down is not None and prompt.up is not None:
-        assert prompt.down_bias is not None
-        assert prompt.up_bias is not None
-        inner = torch.relu(states.float() @ prompt.down.mT + prompt.down_bias.unsqueeze(1))
-        changed = changed + inner @ prompt.up.mT + prompt.up_bias.unsqueeze(1)
-    return changed.to(states.dtype)

@@ -37,7 +37,6 @@ class CausalBackbone(Backbone):
     kind: ClassVar[str] = "causal"
     side: ClassVar[str] = "left"
     loader: ClassVar[str] = "AutoModelForCausalLM"
-    shares: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
     writes: ClassVar[bool] = True
 

@@ -20,10 +20,10 @@ import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Batch, Rows, cut, turns
+from softbridge.batch import Batch, Rows, turns
 from softbridge.engine.objectives import Objective
 from softbridge.evaluation.answers import costs
-from softbridge.evaluation.evaluator import pass_positions
+from softbridge.evaluation.passes import passes
 from softbridge.injection import Injection
 from softbridge.losses.supervised import UNLABELLED, cross_entropy
 from softbridge.prompts.bank import Bank
@@ -94,7 +94,7 @@ def backward(
     """
     losses = torch.zeros(2, len(bank), device=backbone.device)
     divisors = torch.tensor([work.divisors.get(i, batch) for i in range(len(bank))], device=backbone.device)
-    for chosen, counts in passes(backbone, work, bank[0].bake().slots, accumulation, accelerator):
+    for chosen, counts in own_passes(backbone, work, bank[0].bake(), accumulation, accelerator):
         owner = torch.tensor([work.owner[i] for i in chosen], device=backbone.device)
         each, added = row_losses(backbone, work, chosen, bank(owner), owner)
         each, added = each / divisors[owner], added / batch
@@ -103,15 +103,15 @@ def backward(
     return losses
 
 
-def passes(
-    backbone: Backbone, work: Work, length: int, accumulation: int, accelerator: Accelerator
+def own_passes(
+    backbone: Backbone, work: Work, prompt: Injection, accumulation: int, accelerator: Accelerator
 ) -> Iterator[tuple[list[int], bool]]:
     """Yield the rows of each pass of this process, and whether they count (`turns`).
 
     Arguments:
         backbone: the frozen backbone.
         work: the step's rows.
-        length: how many places of the input a prompt takes.
+        prompt: what enters, baked, of any member.
         accumulation: the least number of passes.
         accelerator: shares the rows among its processes.
     """
@@ -123,10 +123,9 @@ def passes(
         mine = work.counted[index::count]
         if backbone.sharded and work.terms:  # some rows' terms run the model too, so all processes run the same rows
             mine = [] if index else work.counted
-        lengths = [work.rows.length(i) + length for i in mine]
-        positions = min(pass_positions(backbone.device, bool(work.rows.told)), max(1, sum(lengths) // accumulation))
-        together = [work.owner[i] for i in mine] if backbone.shares else ()  # a prompt's rows meet it in few passes
-        return [[mine[i] for i in group] for group in cut(lengths, positions, together)]
+        owner = [work.owner[i] for i in mine]
+        groups = passes(backbone, work.rows.take(mine), prompt, owner, accumulation)
+        return [[mine[i] for i in group] for group in groups]
 
     return turns(part, accelerator.process_index, count, backbone.sharded)
 

@@ -9,28 +9,14 @@ import torch
 from accelerate import Accelerator
 
 from softbridge.backbones.base import Backbone
-from softbridge.batch import Rows, cut, together, turns
+from softbridge.batch import Rows, together, turns
 from softbridge.evaluation.answers import costs, surprised
 from softbridge.evaluation.metrics import METRICS, judge
+from softbridge.evaluation.passes import passes
 from softbridge.injection import Injection
 from softbridge.prompts.bank import Bank
 
-# Positions of one pass: memory bounds it, and beyond this size a CPU gained nothing (benchmarks/speed/NOTES.md).
-PASS_POSITIONS = {"cpu": 1024}
-PASS_POSITIONS_GPU = 65536
-PASS_TOKENS_GPU = 8192  # of which any may be asked for over the whole vocabulary
-
 Read = Callable[[Rows, Injection | None], torch.Tensor]
-
-
-def pass_positions(device: torch.device, asked: bool = False) -> int:
-    """Return how many positions one pass should hold on a device.
-
-    Arguments:
-        device: the device.
-        asked: whether rows are asked for tokens, each of which is scored over the whole vocabulary.
-    """
-    return PASS_POSITIONS.get(device.type, PASS_TOKENS_GPU if asked else PASS_POSITIONS_GPU)
 
 
 def evaluate(
@@ -97,10 +83,7 @@ def passed(
     """
     owner = [member for member, part in enumerate(rows) for _ in range(len(part))]
     every = together(rows)
-    length = 0 if bank is None else bank[0].bake().slots
-    lengths = [every.length(i) + length for i in range(len(every))]
-    positions = pass_positions(backbone.device, bool(every.told))
-    groups = list(cut(lengths, positions, owner if backbone.shares else ()))
+    groups = passes(backbone, every, None if bank is None else bank[0].bake(), owner)
     index, count = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
     found = torch.zeros(len(every), width)
     with torch.inference_mode():

@@ -12,7 +12,7 @@ from softbridge.assets.cache import home
 from softbridge.backbones.base import BackboneSpec
 from softbridge.backbones.loading import pick_device
 from softbridge.backbones.probes import Choice, fast_bfloat16
-from softbridge.evaluation.evaluator import pass_positions
+from softbridge.evaluation.passes import pass_positions
 from softbridge.study.provenance import PACKAGES, provenance
 
 Line = tuple[str, str, str]

@@ -9,7 +9,7 @@ import torch
 from softbridge.backbones.base import Backbone
 from softbridge.batch import Rows, cut
 from softbridge.evaluation.answers import costs
-from softbridge.evaluation.evaluator import pass_positions
+from softbridge.evaluation.passes import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.supervised import cross_entropy
 

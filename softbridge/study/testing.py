@@ -8,8 +8,9 @@ from typing import Any
 
 from softbridge.domains.domain import OpenDomain
 from softbridge.evaluation.answers import exact_match
-from softbridge.evaluation.evaluator import evaluate, pass_positions
+from softbridge.evaluation.evaluator import evaluate
 from softbridge.evaluation.metrics import METRICS
+from softbridge.evaluation.passes import pass_positions
 from softbridge.prompts import files
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.held import HeldPrompt

@@ -23,7 +23,7 @@ from softbridge.engine.loop import Judge
 from softbridge.engine.objectives import Objective, usual
 from softbridge.engine.step import Work
 from softbridge.errors import DataError
-from softbridge.evaluation.evaluator import pass_positions
+from softbridge.evaluation.passes import pass_positions
 from softbridge.injection import Injection
 from softbridge.losses.semisupervised import Normalise, divisor
 from softbridge.losses.supervised import UNLABELLED

@@ -12,6 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from softbridge.backbones.attention import register
 from softbridge.batch import STEP, Rows, cut
 from softbridge.engine.step import Work, backward
+from softbridge.evaluation.passes import passes
 from softbridge.prompts.bank import Bank
 from softbridge.prompts.late import Late
 from softbridge.prompts.soft import Soft
@@ -109,6 +110,27 @@ def test_the_count_of_values_made_would_see_all_logits():
     with Made() as made:
         wide(2000).model(torch.ones(BATCH, TEXT, dtype=torch.long))
     assert made.values > BATCH * TEXT * 2000
+
+
+@pytest.mark.parametrize("kind", ["sentence", "llama"])
+def test_rows_of_unlike_length_that_fit_into_one_pass_take_one(kind):
+    backbone, ran = pico.BACKBONES[kind](), []
+    assert backbone.packs == (kind == "llama")
+    backbone.model.base_model.register_forward_hook(lambda *_: ran.append(1))
+    bank = Bank({"0": Soft(LENGTH).build(backbone.space(), generator(0, "counts"))})
+    rows = Rows([list(range(6, 6 + n)) for n in (3, 20, 5, 9)], [0, 1, 0, 1])
+    work = Work(rows, [0] * 4, {}, list("abcd"))
+    backward(backbone, bank, work, 4, 1, Accelerator(cpu=True))
+    assert len(ran) == 1
+    backward(backbone, bank, work, 4, 2, Accelerator(cpu=True))
+    assert len(ran) >= 1 + 2
+
+
+def test_packed_rows_fill_a_pass_by_their_own_tokens_and_padded_ones_by_the_longest():
+    rows = Rows([[7] * n for n in (500, 20, 20, 20)], [0] * 4)
+    prompt = Soft(LENGTH).build(pico.causal().space(), generator(0, "counts")).bake()
+    assert passes(pico.causal(), rows, prompt, [0] * 4) == [[1, 2, 3, 0]]
+    assert passes(pico.sentence(), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
 
 
 def test_padding_is_a_small_share_of_a_step():

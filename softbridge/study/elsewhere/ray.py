@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from softbridge.study.elsewhere.jobs import Came, Job, attempt, lost
 
@@ -37,7 +37,7 @@ class Ray:
 
         if not ray.is_initialized():
             ray.init(address=self.address, log_to_driver=False, include_dashboard=False)
-        needs = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": self.retries}
+        needs: dict[str, Any] = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_retries": self.retries}
         task = ray.remote(**needs)(attempt)
         waiting = {task.remote(job): job for job in jobs}
         while waiting:
