@@ -72,7 +72,7 @@ def part(study: Study, studies: Sequence[Study] = (), likenesses: Sequence[Liken
         "mark": f"s{study.digest[:8]}",
         "swatches": {arm: styles.swatch(arm) for arm in study.arms},
         "subtitle": subtitle(study),
-        "rows": rows(study, studies),
+        "rows": shots.rows(study, studies),
         "seeds": listed(seeds_of(study)),
         "chosen_by": how_chosen(study),
         "findings": findings(study),
@@ -120,13 +120,6 @@ def likeness(study: Study, likenesses: Sequence[Likeness]) -> list[dict[str, Any
         if kept:
             found.append({"arm": matrix.arm, "drawings": kept, "table": likened.correlations(matrix, values)})
     return found
-
-
-def rows(study: Study, studies: Sequence[Study]) -> str:
-    """Say how many labelled rows a study had, where others differ from it in this."""
-    count = study.newest.recipe.get("shots")
-    named = "all labelled rows" if count is None else f"{count:,} labelled rows of each class"
-    return named if len(shots.siblings(study, studies)) > 1 else ""
 
 
 def few_shot(study: Study, studies: Sequence[Study]) -> dict[str, Drawing]:

@@ -3,11 +3,13 @@ r"""The tables for a paper: LaTeX with booktabs (`\usepackage{booktabs}`), one t
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from softbridge.records import Record
 from softbridge.reports.across import ranking
 from softbridge.reports.grid import MINUS, NOTHING, Cell, Grid
 from softbridge.reports.heatmap import plain
+from softbridge.reports.shots import rows
 from softbridge.reports.studies import gather
 from softbridge.reports.tables import gains, results
 
@@ -26,9 +28,13 @@ SPECIAL = {
 def latex(records: Iterable[Record]) -> str:
     """Return the tables of each study as LaTeX: results, gains, standings, and the transfer matrices."""
     parts = ["% \\usepackage{booktabs}"]
-    for study in gather(records):
-        made = [results(study), gains(study), ranking(study), *plain(study)]
-        parts += [table(one, f"tab:{study.digest[:8]}-{place}") for place, one in enumerate(filter(None, made))]
+    studies = gather(records)
+    for study in studies:
+        of = f" ({told})" if (told := rows(study, studies)) else ""
+        made = filter(None, [results(study), gains(study), ranking(study), *plain(study)])
+        parts += [
+            table(replace(one, title=one.title + of), f"tab:{study.digest[:8]}-{i}") for i, one in enumerate(made)
+        ]
     return "\n\n".join(parts) + "\n"
 
 

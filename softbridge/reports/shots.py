@@ -34,6 +34,18 @@ def siblings(study: Study, studies: Sequence[Study]) -> list[Study]:
     return [found[shots] for shots in sorted(found, key=lambda shots: (shots is None, shots or 0))]
 
 
+def rows(study: Study, studies: Sequence[Study]) -> str:
+    """Say how many labelled rows a study had, where others differ from it in this."""
+    count = study.newest.recipe.get("shots")
+    named = "all labelled rows" if count is None else f"{count:,} labelled rows of each class"
+    return named if len(siblings(study, studies)) > 1 else ""
+
+
+def called(study: Study, studies: Sequence[Study]) -> str:
+    """Return a study's name, with the number of labelled rows where others differ from it in this."""
+    return ", ".join(filter(None, (study.name, rows(study, studies))))
+
+
 def without_shots(study: Study) -> str:
     """Return a study's recipe but for the number of shots, as canonical JSON."""
     recipe = {key: value for key, value in study.newest.recipe.items() if key != "shots"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from softbridge.records import Record
 from softbridge.reports.findings import findings, how_chosen, seeds_of
 from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, listed, plus_minus
+from softbridge.reports.shots import called
 from softbridge.reports.statistics import spread
 from softbridge.reports.studies import METRICS, Study, gather
 
@@ -100,7 +101,10 @@ def terminal(records: Iterable[Record], console: Console) -> None:
     """
     from rich.text import Text
 
-    for study in gather(records):
+    studies = gather(records)
+    for study in studies:
+        if len(studies) > 1:
+            console.print(Text(called(study, studies), style="bold underline"), "")
         for made in filter(None, (results(study), gains(study))):
             console.print(drawn(made), "")
         for found in findings(study):
@@ -135,8 +139,9 @@ def drawn(made: Grid) -> Table:
 def markdown(records: Iterable[Record]) -> str:
     """Return the tables of each study as Markdown."""
     parts = []
-    for study in gather(records):
-        parts.append(f"## {plain(study.name)}")
+    studies = gather(records)
+    for study in studies:
+        parts.append(f"## {plain(called(study, studies))}")
         parts += [plain(found.verdict) for found in findings(study)]
         parts += [marked(made) for made in (results(study), gains(study)) if made]
         parts += [plain(f"{record.arm} on {record.target} has no result: {record.status}") for record in study.lost]

@@ -166,6 +166,14 @@ def test_few_shot_curves_join_studies_that_differ_in_shots_alone():
     assert len(shots.siblings(studies[0], gather([*records(8), *other]))) == 1, "another recipe is no sibling"
 
 
+def test_tables_of_studies_that_differ_in_shots_alone_say_how_many():
+    both = [*records(8), *records(32)]
+    for count in (8, 32):
+        assert f"## matrix, {count} labelled rows of each class\n" in tables.markdown(both)
+        assert f"accuracy ({count} labelled rows of each class). Mean" in latex.latex(both)
+    assert "labelled rows of each class" not in tables.markdown(records(8)) + latex.latex(records(8))
+
+
 def test_likeness_beside_gain(study):
     values = {"cosine": {s: [0.1 * i, 0.3 * i] for i, s in enumerate(DOMAINS) if s != "books"}}
     known = likened.of(study, [said(study.digest, "books", values), said("other", "films", values)])
