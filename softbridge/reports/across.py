@@ -94,7 +94,10 @@ def line(arm: Arm, own: Arm, p: float) -> Line:
 def note(found: Across) -> str:
     """Say how the standings are read, and what so few targets can show."""
     least = 2.0 ** (1 - len(found.targets))
-    few = f" With {len(found.targets)} targets no p below {number(least)} is possible." if least > 0.05 else ""
+    many = len(found.targets)
+    few = (
+        f" With {many} target{'' if many == 1 else 's'} no p below {number(least)} is possible." if least > 0.05 else ""
+    )
     apart = number(found.critical, 1)
     return (
         "Rank: mean over targets, 1 is the best. Gain, its interval (Student's t) and + / = / − are over pairs of "
