@@ -119,7 +119,7 @@ def cut(
     """Yield the rows of each pass: similar lengths together, so that little is padded.
 
     Arguments:
-        lengths: tokens of each row, prompt included.
+        lengths: places that each row takes.
         positions: rows times longest row that a pass may hold; or the rows' own tokens, where none is padded.
         together: a number a row; rows of the same number come one after the other.
         padded: whether the rows of a pass are padded to the longest.

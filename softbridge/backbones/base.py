@@ -89,6 +89,7 @@ class Backbone(ABC):
     side: ClassVar[str]
     loader: ClassVar[str]  # the transformers class that loads it
     takes: ClassVar[frozenset[str]] = INPUT
+    shares: ClassVar[bool] = False  # whether a prompt is computed once for the rows that have it
     writes: ClassVar[bool] = False  # whether it can answer with free text
     chosen: str = "as the recipe says"
     moving: bool = False  # whether the weights are trained, so that nothing that was computed once with them holds
@@ -214,9 +215,8 @@ class Backbone(ABC):
         """Return the tokens' embeddings as the first block reads them, `[B, T, H]`."""
         return self.model.get_input_embeddings()(input_ids)
 
-    @cached_property
-    def packs(self) -> bool:
-        """Say whether rows run without padding, and a prompt once for all that have it."""
+    def unpadded(self, places: int) -> bool:
+        """Say whether rows of up to so many places, the prompt's among them, run without padding."""
         return False
 
     @property

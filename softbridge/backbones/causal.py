@@ -37,6 +37,7 @@ class CausalBackbone(Backbone):
     kind: ClassVar[str] = "causal"
     side: ClassVar[str] = "left"
     loader: ClassVar[str] = "AutoModelForCausalLM"
+    shares: ClassVar[bool] = True
     takes: ClassVar[frozenset[str]] = INPUT | ABOVE
     writes: ClassVar[bool] = True
 
@@ -112,6 +113,10 @@ class CausalBackbone(Backbone):
                 inputs = behind(states, mask, length) if once else join(states, mask, prompt)
                 return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, group)
         return self.padded(states, mask, prompt)
+
+    def unpadded(self, places: int) -> bool:
+        """Say whether rows are packed, and cut into groups before attention pads them."""
+        return self.device.type in GROUP_PLACES and not local(self.config, places) and self.packs
 
     def padded(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]`, run with their padding."""

@@ -25,7 +25,7 @@ def mute(name: str, kind: str) -> BackboneError:
     return BackboneError(
         f"the backbone '{name}' is of the kind {kind}, which writes no text",
         "a causal or a seq2seq backbone",
-        "use predict for labels",
+        "choose one of those; or name classes under labels, for softbridge predict",
     )
 
 

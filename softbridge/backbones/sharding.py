@@ -62,7 +62,7 @@ def begin(backbone: Any) -> None:
     told |= {"decoder_input_ids": token} if config.is_encoder_decoder else {}
     with torch.no_grad():
         backbone.model.base_model(**told, **({"use_cache": False} if getattr(config, "use_cache", False) else {}))
-    _ = backbone.packs
+    getattr(backbone, "packs", None)
 
 
 def whole(weight: Any) -> Any:

@@ -25,7 +25,10 @@ def console(stderr: bool = False, anywhere: bool = False) -> Console:
     """Return where to print; the other processes of a launch print nowhere, unless `anywhere`."""
     from rich.console import Console
 
-    return Console(stderr=stderr, quiet=not (anywhere or is_main()), highlight=False, emoji=False)
+    out = Console(stderr=stderr, quiet=not (anywhere or is_main()), highlight=False, emoji=False)
+    if not out.file.isatty():  # another program reads a table's row in one line
+        out.width = WIDEST
+    return out
 
 
 def say(text: str) -> None:
@@ -35,7 +38,7 @@ def say(text: str) -> None:
 
 
 def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; no name is cut: a terminal's cells are folded, and another program reads a row a line."""
+    """Print a table; no name is cut, a terminal's cells are folded."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Column, Table
     from rich.text import Text
@@ -44,10 +47,7 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Non
     shown = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
-    out = console()
-    if not out.is_terminal:
-        out.width = WIDEST
-    out.print(shown)
+    console().print(shown)
 
 
 def complain(error: SoftbridgeError, anywhere: bool = False) -> None:

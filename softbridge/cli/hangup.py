@@ -75,7 +75,9 @@ def outliving(folder: Path) -> Iterator[None]:
 
     signal.signal(signal.SIGHUP, lost)
     told = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (Outliving(stream, lost) for stream in told)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (  # type: ignore[assignment]
+        Outliving(stream, lost) if stream is not None and stream.isatty() else stream for stream in told
+    )
     try:
         yield
     finally:

@@ -32,17 +32,18 @@ def passes(
     """Return the rows of each pass: similar lengths together and, where a prompt is computed once a pass, its rows.
 
     Arguments:
-        backbone: the frozen backbone; where it packs rows, none is padded, and a prompt that rows share takes its
-            places once.
+        backbone: the frozen backbone; where it runs rows unpadded, a prompt that they share takes its places once.
         rows: B rows.
         prompt: what enters, baked, of any member; or None.
         owner: each row's member.
-        least: passes there are to be at least, where there are as many rows.
+        least: about as many passes there are to be at least.
     """
-    slots = prompt.slots if prompt else 0
-    apart = not backbone.packs or (prompt is not None and prompt.mix_keys is not None)
-    lengths = [rows.length(i) + slots * apart for i in range(len(rows))]
+    slots, sizes = prompt.slots if prompt else 0, [rows.length(i) for i in range(len(rows))]
+    free = backbone.unpadded(slots + max(sizes, default=0))
+    shared = free and prompt is not None and prompt.mix_keys is None
+    bearing = {member: i for i, member in enumerate(owner)} if shared else {}  # one row of each member bears its prompt
+    lengths = [size + slots * (not shared or bearing[owner[i]] == i) for i, size in enumerate(sizes)]
     positions = pass_positions(backbone.device, bool(rows.told))
     if least > 1:
         positions = min(positions, max(1, sum(lengths) // least))
-    return list(cut(lengths, positions, owner if backbone.packs else (), padded=not backbone.packs))
+    return list(cut(lengths, positions, owner if backbone.shares else (), padded=not free))

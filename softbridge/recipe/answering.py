@@ -48,18 +48,20 @@ def answered(domain: Any) -> bool:
 
 def _unread(parts: Mapping[str, Any], document: Document) -> None:
     """Note how answers are to be judged where there are none, and what is said of classes where answers are free."""
-    told = {(section, name): domain for section in ("sources", "targets") for name, domain in parts[section].items()}
-    domains = {path: domain for path, domain in told.items() if isinstance(domain, Domain)}
+    domains = {(section, name): domain for section in ("sources", "targets") for name, domain in parts[section].items()}
     for key in ("match", "max_new_tokens", "label", "classes"):
         free = key in ("match", "max_new_tokens")
-        read = {at(path, key, document) for path, domain in domains.items() if answered(domain) == free}
+        # A domain that is wrong elsewhere may read what is shared.
+        read = {at(path, key, document) for path, domain in domains.items() if not domain or answered(domain) == free}
         for path, domain in domains.items():
             stands = at(path, key, document)
             sound = document.sound(stands) and document.sound(at(path, "answer", document))
-            if stands in read or not sound or getattr(domain, key) == getattr(_BARE, key):
+            if not isinstance(domain, Domain) or stands in read or not sound:
+                continue
+            if getattr(domain, key) in (getattr(_BARE, key), None):
                 continue
             if free:
-                document.note(stands, "is read of free answers, and there are none", f"add answer, or remove {key}")
+                document.note(stands, "is read of free answers, and these are classes", f"add answer, or remove {key}")
             else:
                 document.note(stands, "is read of classes, and the answers are free text", f"remove {key}")
 

@@ -38,10 +38,11 @@ def check(parts: Mapping[str, Any], document: Document) -> None:
     two = parts["source_backbone"] is not None or not document.sound(("source_backbone",))
     for arm in arms:
         check_models(arm, two, document)
-        if arm.bridge.reads_sources and parts["source_backbone"] is None:
+        if arm.bridge.reads_sources and not two:
             check_own(arm, parts["sources"], parts["targets"], document)
         rounds.check(arm, dict(parts), document)
-    check_several(arms, (parts["source_backbone"], *parts["more_source_backbones"]), document)
+    if document.sound(("source_backbone",)):
+        check_several(arms, (parts["source_backbone"], *parts["more_source_backbones"]), document)
     check_shelved(parts, arms, document)
     answering.check(parts, document)
     crossing = any(arm.bridge.reads_sources for arm in arms)

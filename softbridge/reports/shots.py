@@ -36,8 +36,10 @@ def siblings(study: Study, studies: Sequence[Study]) -> list[Study]:
 
 def rows(study: Study, studies: Sequence[Study]) -> str:
     """Say how many labelled rows a study had, where others differ from it in this."""
-    count = study.newest.recipe.get("shots")
-    named = "all labelled rows" if count is None else f"{count:,} labelled rows of each class"
+    recipe = study.newest.recipe
+    free = any(domain.get("answer") for domain in (recipe.get("targets") or {}).values())
+    known, of = ("answered rows", "") if free else ("labelled rows", " of each class")
+    named = f"all {known}" if recipe.get("shots") is None else f"{recipe['shots']:,} {known}{of}"
     return named if len(siblings(study, studies)) > 1 else ""
 
 

@@ -128,7 +128,7 @@ def drawn(made: Grid) -> Table:
         caption_justify="left",
     )
     for place, name in enumerate(made.head):
-        table.add_column(Text(name), justify="left" if place < made.words else "right")
+        table.add_column(Text(name), justify="left" if place < made.words else "right", overflow="fold")
     for row in made.rows:
         table.add_row(
             *(Text.assemble((c.text, "bold" if c.best else ""), (c.detail and f" {c.detail}", "dim")) for c in row)

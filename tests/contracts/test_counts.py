@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from softbridge.backbones import causal
 from softbridge.backbones.attention import register
 from softbridge.batch import STEP, Rows, cut
 from softbridge.engine.step import Work, backward
@@ -115,7 +116,7 @@ def test_the_count_of_values_made_would_see_all_logits():
 @pytest.mark.parametrize("kind", ["sentence", "llama"])
 def test_rows_of_unlike_length_that_fit_into_one_pass_take_one(kind):
     backbone, ran = pico.BACKBONES[kind](), []
-    assert backbone.packs == (kind == "llama")
+    assert backbone.unpadded(TEXT) == (kind == "llama")
     backbone.model.base_model.register_forward_hook(lambda *_: ran.append(1))
     bank = Bank({"0": Soft(LENGTH).build(backbone.space(), generator(0, "counts"))})
     rows = Rows([list(range(6, 6 + n)) for n in (3, 20, 5, 9)], [0, 1, 0, 1])
@@ -126,11 +127,20 @@ def test_rows_of_unlike_length_that_fit_into_one_pass_take_one(kind):
     assert len(ran) >= 1 + 2
 
 
-def test_packed_rows_fill_a_pass_by_their_own_tokens_and_padded_ones_by_the_longest():
+def test_packed_rows_fill_a_pass_by_their_own_tokens_and_padded_ones_by_the_longest(monkeypatch):
     rows = Rows([[7] * n for n in (500, 20, 20, 20)], [0] * 4)
     prompt = Soft(LENGTH).build(pico.causal().space(), generator(0, "counts")).bake()
     assert passes(pico.causal(), rows, prompt, [0] * 4) == [[1, 2, 3, 0]]
     assert passes(pico.sentence(), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
+    monkeypatch.setattr(causal, "GROUP_PLACES", {})  # as on a GPU, where attention pads a pass's rows
+    assert passes(pico.causal(), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
+
+
+def test_a_pass_of_packed_rows_holds_each_member_s_prompt_once():
+    rows = Rows([[7] * 20] * 64, [0] * 64)
+    prompt = Soft(100).build(pico.causal().space(), generator(0, "counts")).bake()
+    assert [len(group) for group in passes(pico.causal(), rows, prompt, range(64))] == [8] * 8
+    assert [len(group) for group in passes(pico.causal(), rows, prompt, [i // 32 for i in range(64)])] == [46, 18]
 
 
 def test_padding_is_a_small_share_of_a_step():

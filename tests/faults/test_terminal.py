@@ -94,3 +94,13 @@ def test_a_word_that_a_lost_terminal_refuses_is_not_lost(tmp_path, unbuffered):
     os.write(goes_on, b".")
     assert process.wait(60) == 0
     assert (tmp_path / LOG).read_text() == "unseen\nand the rest\n"
+
+
+def test_a_closed_standard_output_is_no_terminal(tmp_path):
+    program = (
+        "from pathlib import Path; from softbridge.cli.hangup import outliving\nwith outliving(Path()): print('?')"
+    )
+    closed = ["sh", "-c", 'exec "$0" -c "$1" >&-', sys.executable, program]
+    env = os.environ | {"PYTHONPATH": str(Path(softbridge.__file__).parents[1])}
+    assert subprocess.run(closed, cwd=tmp_path, env=env, check=False).returncode == 0
+    assert not (tmp_path / LOG).exists()

@@ -209,7 +209,7 @@ def test_classes_beside_free_answers_are_told_apart(written):
 
 def test_how_answers_are_judged_is_not_read_where_there_are_none(written):
     overrides = ["domain.answer=null", "domain.labels={negative: negative, positive: positive}"]
-    with pytest.raises(RecipeError, match=r"domain.max_new_tokens  is read of free answers, and there are none"):
+    with pytest.raises(RecipeError, match=r"domain.max_new_tokens  is read of free answers, and these are classes"):
         written(*overrides)
 
 
@@ -219,6 +219,13 @@ def test_what_is_read_of_classes_is_told_where_answers_are_free(written, key):
         RecipeError, match=rf"has 1 problem:\n.*domain.{key.split('=')[0]}  is read of classes, and the"
     ):
         written(f"domain.{key}")
+
+
+def test_no_label_beside_free_answers_is_no_mistake_nor_what_a_wrong_domain_may_read(written):
+    assert written("domain.label=null").targets["away"].answer == "said"
+    classed = ["sources.home.answer=null", "sources.home.labels={negative: bad, positive: good}"]
+    with pytest.raises(RecipeError, match=r"has 1 problem:\n.*targets.away.validation"):
+        written("domain.match=number", *classed, "targets.away.validation=wrong")
 
 
 def test_a_recipe_says_how_answers_are_judged(written):
