@@ -5,14 +5,48 @@ The lock is the operating system's own: it goes with the process that held it, h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from accelerate import Accelerator
 from filelock import FileLock, Timeout
 
 from softbridge.study.stages import Stage
 from softbridge.study.watching import Watcher
+
+Item = TypeVar("Item")
+
+
+def free_first(items: Sequence[Item], stage: Callable[[Item], Stage], accelerator: Accelerator) -> Iterator[Item]:
+    """Yield what there is to do, last of all that which another run of the folder works at when its turn comes.
+
+    Arguments:
+        items: sources or cells.
+        stage: the stage that an item trains.
+        accelerator: several processes keep to the order, for they must do the same.
+    """
+    later = []
+    for item in items:
+        if accelerator.num_processes == 1 and held(stage(item)):
+            later.append(item)
+        else:
+            yield item
+    yield from later
+
+
+def held(stage: Stage) -> bool:
+    """Say whether another run works at a stage now."""
+    file = stage.root / f".{stage.folder.name}.lock"
+    if not file.exists():
+        return False
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from softbridge.seeding import generator
 from softbridge.study import designing, processes, rounds
 from softbridge.study.abreast import adapt_abreast, extract_abreast
 from softbridge.study.determinism import deterministic
+from softbridge.study.holding import free_first
 from softbridge.study.learning import Lesson, learn
 from softbridge.study.materials import Materials, domain_facts
 from softbridge.study.parts import Part
@@ -228,7 +229,8 @@ class Study:
         chosen = [(target, arm) for target, arm in self.cells() if part is None or part.holds(target, arm.name)]
         if abreast:
             adapt_abreast(self, chosen)
-        records = [self.carry(target, arm, extracted) for target, arm in chosen]
+        places = free_first(range(len(chosen)), lambda i: self.adaptation(*chosen[i]).stage, self.accelerator)
+        records = [made for _, made in sorted((i, self.carry(*chosen[i], extracted)) for i in places)]
         self.stay_frozen()
         self.watcher.say(f"all stages: {time.perf_counter() - started:.1f} s")
         return StudyResult(self.out, records)
@@ -241,7 +243,7 @@ class Study:
             sources = [name for name in self.needed(place) if part is None or part.reads(name)]
             if abreast:
                 extract_abreast(home, sources)
-            for name in sources:
+            for name in free_first(sources, home.extraction, self.accelerator):
                 extracted.setdefault(name, []).append(home.extract(name) | ({"domain": name + on} if on else {}))
         return extracted
 

@@ -39,6 +39,52 @@ def test_two_runs_share_the_work_and_a_lost_one_s_stages_are_run_by_the_other(to
     record_property("shared", 1)
 
 
+@pytest.mark.parametrize(("processes", "order"), [(1, "bca"), (2, "abc")])
+def test_what_another_run_works_at_comes_last(tmp_path, processes, order):
+    from types import SimpleNamespace
+
+    from filelock import FileLock
+
+    from softbridge.study.holding import free_first
+
+    stages = {name: Stage(tmp_path, f"adapt-{name}", {}) for name in "abc"}
+    with FileLock(tmp_path / f".{stages['a'].folder.name}.lock"):
+        there = free_first("abc", stages.__getitem__, SimpleNamespace(num_processes=processes))
+        assert "".join(there) == order
+    assert "".join(free_first("abc", stages.__getitem__, SimpleNamespace(num_processes=1))) == "abc"
+
+
+def test_a_run_goes_on_with_other_cells_and_keeps_the_records_order(toy, tmp_path):
+    from filelock import FileLock
+
+    from softbridge import recipe as recipes
+    from softbridge import study
+    from softbridge.study.study import Study
+
+    recipe, out = toy[0], tmp_path / "out"
+    here = Study(recipes.read(recipe), out)
+    cells = list(here.cells())
+    first = here.adaptation(*cells[0]).stage
+    first.root.mkdir(parents=True)
+    other = FileLock(first.root / f".{first.folder.name}.lock", thread_local=False)
+    other.acquire()
+    seen = []
+    told = Study.carry
+    with pytest.MonkeyPatch.context() as patch:
+
+        def carry(self, target, arm, extracted):
+            if len(seen) + 1 == len(cells):
+                other.release()
+            seen.append((target, arm.name))
+            return told(self, target, arm, extracted)
+
+        patch.setattr(Study, "carry", carry)
+        made = study.run(recipes.read(recipe), out).records
+    names = [(target, arm.name) for target, arm in cells]
+    assert seen == [*names[1:], names[0]]
+    assert [(record.target, record.arm) for record in made] == names
+
+
 def test_a_stage_that_another_run_holds_is_waited_for(tmp_path):
     import threading
 
