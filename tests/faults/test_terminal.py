@@ -63,7 +63,7 @@ def test_a_run_outlives_its_terminal(tmp_path):
 
 
 SPEAKS = """
-import os, pty, signal, sys
+import os, signal, sys
 from pathlib import Path
 from softbridge.cli.hangup import outliving
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])  # the signal is not heard before the next word
