@@ -16,7 +16,7 @@ from softbridge.backbones.generation import ends, mute
 from softbridge.backbones.heads import ordinary_tokens
 from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
-from softbridge.backbones.sharding import whole
+from softbridge.backbones.sharding import size, whole
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, Space, altered
@@ -289,7 +289,7 @@ class Backbone(ABC):
     def fingerprint(self) -> str:
         """Return the sha256 over all weights; equal before and after training, because the backbone is frozen."""
         digest = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
+        for name, tensor in sorted(self.model.state_dict(keep_vars=True).items()):
             digest.update(name.encode())
             digest.update(whole(tensor).detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
@@ -317,7 +317,7 @@ class Backbone(ABC):
             "hub_id": self.hub_id,
             "revision": self.revision,
             "kind": self.kind,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "parameters": sum(size(p) for p in self.model.parameters()),
             "precision": str(self.table.dtype).removeprefix("torch."),
             "attention": self.attends,
             "chosen": self.chosen,

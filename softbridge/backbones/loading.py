@@ -10,14 +10,14 @@ from typing import Any
 import torch
 import transformers
 from safetensors import SafetensorError
-from torch.distributed.device_mesh import DeviceMesh
 from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
 from softbridge import hub
-from softbridge.backbones import large, sharding
+from softbridge.backbones import large
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.probes import choose, prepare
+from softbridge.backbones.sharding import Shard
 from softbridge.backbones.table import BACKBONES, kind_of, unfit
 from softbridge.catalogue import look_up
 from softbridge.errors import BackboneError, nearest
@@ -30,7 +30,7 @@ def load(
     hub_id: str = "",
     revision: str = "",
     scratch: Mapping[str, Any] | None = None,
-    mesh: DeviceMesh | None = None,
+    shard: Shard | None = None,
 ) -> Backbone:
     """Load the backbone that a spec names.
 
@@ -41,7 +41,7 @@ def load(
         hub_id: the hub id that the files stand for, for records and cards.
         revision: their hub revision.
         scratch: what the configuration is to have otherwise, with weights that are drawn; None loads the files' own.
-        mesh: the processes that each keep a part of the model; they then call `sharding.begin` together.
+        shard: how the processes of a launch come to each keep a part; they then call `sharding.begin` together.
 
     Returns:
         A frozen backbone on its device.
@@ -58,12 +58,12 @@ def load(
             tokenizer = AutoTokenizer.from_pretrained(source, revision=spec.revision)
             joined = look_up(BACKBONES, kind, "backbone")
             torch.manual_seed(0)  # parts that the files lack (an encoder's pooler) are drawn: always alike
-            model = own(joined, source, spec, mesh) if scratch is None else drawn(joined, config, scratch)
+            model = own(joined, source, spec, shard is not None) if scratch is None else drawn(joined, config, scratch)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise missing(spec.name, source, error) from error
-    reason = arrange(model.requires_grad_(False).eval(), spec, probes, mesh)
+    reason = arrange(model.requires_grad_(False).eval(), spec, probes, shard)
     backbone = joined(model, tokenizer, spec)
-    backbone.chosen, backbone.sharded = reason, mesh is not None
+    backbone.chosen, backbone.sharded = reason, shard is not None
     if spec.checkpointing:
         large.checkpointed(model)
     backbone.hub_id = hub_id or ("" if Path(source).exists() else source)
@@ -71,11 +71,11 @@ def load(
     return backbone
 
 
-def arrange(model: Any, spec: BackboneSpec, probes: Path | None, mesh: DeviceMesh | None = None) -> str:
+def arrange(model: Any, spec: BackboneSpec, probes: Path | None, shard: Shard | None = None) -> str:
     """Bring a model to its device, precision and attention, and return why these."""
-    if mesh:
-        sharding.shard(model, mesh)
-    if mesh or large.placed(spec):
+    if shard:
+        shard(model)
+    if shard or large.placed(spec):
         model.set_attn_implementation("sdpa" if spec.attention == "auto" else spec.attention)
         reason = "as loaded: a model of few bits, on several devices or in parts is not measured"
     else:
@@ -86,10 +86,10 @@ def arrange(model: Any, spec: BackboneSpec, probes: Path | None, mesh: DeviceMes
     return reason
 
 
-def own(joined: type[Backbone], source: str, spec: BackboneSpec, mesh: DeviceMesh | None) -> Any:
+def own(joined: type[Backbone], source: str, spec: BackboneSpec, sharded: bool) -> Any:
     """Return a model with the weights of its files, all of which are there."""
     model, found = getattr(transformers, joined.loader).from_pretrained(
-        source, revision=spec.revision, output_loading_info=True, **large.loading(spec, mesh is not None)
+        source, revision=spec.revision, output_loading_info=True, **large.loading(spec, sharded)
     )
     refuse_drawn(found["missing_keys"], joined.kind)
     return model

