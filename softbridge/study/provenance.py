@@ -20,7 +20,8 @@ PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "evaluate
 
 def provenance(device: torch.device, processes: int) -> dict[str, Any]:
     """Return the versions, the commit and the device of this run."""
-    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    cpu = f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     return {
         "softbridge": softbridge.__version__,
         **{package: metadata.version(package) for package in PACKAGES},
@@ -31,6 +32,22 @@ def provenance(device: torch.device, processes: int) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": processes,
     }
+
+
+@cache
+def processor() -> str:
+    """Return the processor's name, as the system tells it: processors of one instruction set round otherwise.
+
+    Example:
+        >>> processor() != ""
+        True
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
 
 
 @cache
