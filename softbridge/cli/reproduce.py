@@ -134,5 +134,6 @@ def tell(numbers: Sequence[Number], expected: Expectation, made: Sequence[Record
         console().print(tables.drawn(table))
     for line in reproduction.changes(expected.made_on, made[0].provenance):
         say(f"other than where it was made: {line}")
-    allowed = f"{expected.spreads:g} standard deviations over the seeds, each counted as {expected.least:g} at least"
-    say(f"equal: to {expected.equal:g}; within spread: to {allowed}\n{reproduction.summary(numbers)}")
+    seeds = f"the {expected.level:.0%} interval of another seed's number, {expected.rows} rows or {expected.least:g}"
+    say(f"equal: to {expected.equal:g}; within spread: to the largest of {seeds}")
+    say("\n".join(filter(None, [reproduction.shift(numbers), reproduction.summary(numbers)])))

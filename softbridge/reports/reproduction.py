@@ -12,7 +12,7 @@ from softbridge import whole
 from softbridge.errors import StudyError
 from softbridge.records import Record
 from softbridge.reports.grid import Grid, grid, number, signed
-from softbridge.reports.statistics import spread
+from softbridge.reports.statistics import other_seed, spread, student
 
 FILE = "expected.json"
 EQUAL, WITHIN, OFF = "equal", "within spread", "off"
@@ -25,14 +25,16 @@ class Expectation:
 
     Arguments:
         equal: the largest difference that is rounding.
-        spreads: how many standard deviations over the published seeds are within the spread.
-        least: the smallest spread that is allowed for: a score moves by whole rows, and one seed has none of its own.
+        level: how sure it is that another seed's number would be as near, judged by the published seeds.
+        rows: how many rows of a split may be scored otherwise: a score moves by whole rows.
+        least: the smallest difference that is allowed for: one seed has no spread, and a loss no rows.
         made_on: the machines and versions that made the records.
     """
 
     equal: float = 1e-5
-    spreads: float = 2.0
-    least: float = 0.01
+    level: float = 0.95
+    rows: int = 2
+    least: float = 0.02
     made_on: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 
@@ -64,9 +66,7 @@ class Number:
 def compare(published: Record, measured: Record | None, expected: Expectation) -> list[Number]:
     """Compare two records of one cell, number by number.
 
-    A number is *equal* up to `expected.equal`, and *within spread* up to `expected.spreads` times the deviation over
-    the seeds: the smaller of the published and the measured one (a single wild number widens its own side alone), and
-    not less than `expected.least`.
+    A number is *equal* up to `expected.equal`, and *within spread* up to what `allowed` says.
 
     Arguments:
         published: what is to be reproduced.
@@ -81,14 +81,59 @@ def compare(published: Record, measured: Record | None, expected: Expectation) -
     found = []
     for name in dict.fromkeys(name for scores in old.values() for name in scores):
         sides = [[scores[name] for scores in side.values() if name in scores] for side in (old, new)]
-        deviation = min(spread(side).std if len(side) > 1 else 0.0 for side in sides)
-        allowed = expected.spreads * max(expected.least, deviation)
+        near = allowed(sides, rows_of(published, name.split()[1]), expected)
         for seed, scores in old.items():
             if name in scores:
                 value = new.get(seed, {}).get(name)
-                said = verdict(scores[name], value, expected.equal, allowed)
-                found.append(Number(published.target, published.arm, seed, name, scores[name], value, allowed, said))
+                said = verdict(scores[name], value, expected.equal, near)
+                found.append(Number(published.target, published.arm, seed, name, scores[name], value, near, said))
     return found
+
+
+def allowed(sides: Sequence[Sequence[float]], rows: int, expected: Expectation) -> float:
+    """Return how far a number may be from the published one, and still be within the spread of the seeds.
+
+    `max(t s sqrt(1 + 1 / n), expected.rows / rows, expected.least)`: around the mean of n seeds of deviation s, another
+    seed's number lies within the first, by Student's t of n - 1 degrees of freedom at `expected.level`. Of the
+    published and the measured seeds those count that differ less: a single wild number widens its own side alone.
+
+    *Reference*: Geisser. Predictive Inference: An Introduction. 1993.
+
+    Arguments:
+        sides: the published seeds' numbers, and the measured ones'.
+        rows: how many rows the split has.
+        expected: how near is near.
+
+    Example:
+        >>> round(allowed([[0.78, 0.80, 0.82], [0.75, 0.80, 0.85]], 150, Expectation()), 3)
+        0.099
+        >>> allowed([[0.8], [0.7]], 32, Expectation())
+        0.0625
+    """
+    seeds = min(other_seed(spread(side), expected.level) if len(side) > 1 else 0.0 for side in sides)
+    return max(seeds, expected.rows / rows, expected.least)
+
+
+def rows_of(record: Record, split: str) -> int:
+    """Return how many rows of the target's split a record's members were scored on."""
+    shots, labels = record.recipe.get("validation_shots"), record.recipe["targets"][record.target].get("labels")
+    if split == "validation" and shots and labels:
+        return shots * len(labels)
+    return record.data["target"]["sizes"][split]
+
+
+def shift(numbers: Sequence[Number]) -> str:
+    """Say how far the first test score of the chosen checkpoint has moved in the mean, with its 95 % interval.
+
+    One number may be another by chance; all of them together should not be.
+    """
+    names = [n.name for n in numbers if n.name.startswith("best test") and n.name != "best test loss"]
+    moved = [n.measured - n.published for n in numbers if n.name in names[:1] and n.measured is not None]
+    if len(moved) < 2:
+        return ""
+    seen = spread(moved)
+    low, high = student(seen)
+    return f"{names[0]}: {signed(seen.mean, 4)} in the mean of {seen.n} ({signed(low, 4)} to {signed(high, 4)})"
 
 
 def verdict(published: float, measured: float | None, equal: float, allowed: float) -> str:

@@ -136,6 +136,18 @@ def student(of: Spread, level: float = 0.95) -> tuple[float, float]:
     return of.mean - half, of.mean + half
 
 
+def other_seed(of: Spread, level: float = 0.95) -> float:
+    """Return how far another seed's value may lie from the mean, `t(n - 1) std sqrt(1 + 1 / n)`.
+
+    Example:
+        >>> round(other_seed(Spread(0.0, 1.0, 3)), 3)
+        4.968
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(of.n - 1, 0.5 + level / 2)) * of.std * (1 + 1 / of.n) ** 0.5
+
+
 def bootstrap(differences: Sequence[float], draws: int = 2000, level: float = 0.95) -> tuple[float, float]:
     """Return the percentile interval of the mean of paired differences, drawn again with replacement.
 

@@ -34,24 +34,44 @@ def moved(old: Record, seed: int, by: float) -> Record:
     return edited(old, change)
 
 
-def test_a_number_is_judged_by_the_spread_of_its_own_seeds():
-    old = record()
+def test_a_number_is_judged_by_the_spread_of_its_published_seeds():
+    old, name = record(), "best test accuracy"
     values = [member["best"]["test"]["accuracy"] for member in old.members]
-    deviation = statistics.stdev(values)
-    expected = Expectation(least=0.001)
-    wide = deviation + 1  # the measured side is wider with the moved number than the published one
-    for by, said in ((0.0, "equal"), (wide, "off"), (-wide, "off")):
+    near = statistics.stdev(values) * 4.302653 * (4 / 3) ** 0.5  # Student's t of 2 degrees of freedom, 97.5 %
+    expected = Expectation(least=0.001, rows=0)
+    for by, said in ((0.0, "equal"), (near + 1, "off"), (-near - 1, "off")):  # the other side is wider: it stays out
         found = compare(old, moved(old, 1, by), expected)
-        assert {n.verdict for n in found if (n.seed, n.name) == (1, "best test accuracy")} == {said}
-        assert {n.verdict for n in found if (n.seed, n.name) != (1, "best test accuracy")} == {"equal"}
-    every = moved(moved(moved(old, 0, 1.9 * deviation), 1, 1.9 * deviation), 2, 2.1 * deviation)
-    said = [n.verdict for n in compare(old, every, expected) if n.name == "best test accuracy"]
-    assert said[:2] == ["within spread"] * 2
+        assert {n.verdict for n in found if (n.seed, n.name) == (1, name)} == {said}
+        assert {n.verdict for n in found if (n.seed, n.name) != (1, name)} == {"equal"}
+    every = moved(moved(moved(old, 0, 0.98 * near), 1, 0.98 * near), 2, 1.02 * near)
+    said = [n.verdict for n in compare(old, every, expected) if n.name == name]
+    assert said == ["within spread", "within spread", "off"]
     # a wild number on either side cannot make itself look near
-    assert "off" in {n.verdict for n in compare(moved(old, 1, 9.0), old, expected)}
-    # one member has no spread of its own: `least` stands in
-    bare = record(arm="no prompt")
-    assert {n.allowed for n in compare(bare, bare, Expectation(least=0.03))} == {0.06}
+    for pair in ((old, moved(old, 1, 9.0)), (moved(old, 1, 9.0), old)):
+        found = [n for n in compare(*pair, expected) if n.name == name]
+        assert [n.allowed for n in found] == pytest.approx([near] * 3)
+        assert [n.verdict for n in found] == ["equal", "off", "equal"]
+
+
+def test_a_single_seed_is_judged_by_rows_and_by_the_least_difference():
+    bare = record(arm="no prompt")  # one member: it has no spread
+    found = {n.name: n.allowed for n in compare(bare, bare, Expectation(least=0.0003, rows=1))}
+    of = {split: reproduction.rows_of(bare, split) for split in ("test", "validation")}
+    assert found["best test accuracy"] == pytest.approx(1 / of["test"])
+    assert found["best validation accuracy"] == pytest.approx(1 / of["validation"])
+    target = {"labels": {"neg": "bad", "mid": "so so", "pos": "good"}}
+    few = edited(bare, lambda facts: facts["recipe"].update(validation_shots=4, targets={bare.target: target}))
+    assert reproduction.rows_of(few, "validation") == 12
+    assert {n.allowed for n in compare(bare, bare, Expectation(least=0.7, rows=1))} == {0.7}
+
+
+def test_a_shift_of_all_numbers_is_told_though_each_is_near():
+    old = record()
+    every = moved(moved(moved(old, 0, 0.010), 1, 0.011), 2, 0.012)
+    assert reproduction.shift(compare(old, every, Expectation())).startswith(
+        "best test accuracy: +0.0110 in the mean of 3 (+0.008"
+    )
+    assert reproduction.shift([]) == ""
 
 
 def test_what_was_not_made_again_is_off():
