@@ -27,6 +27,8 @@ class Outliving:
         self.stream, self.lost = stream, lost
 
     def __getattr__(self, name: str) -> Any:
+        if name == "stream":  # a copy is asked for its methods before it has one
+            raise AttributeError(name)
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from softbridge.reports.grid import NOTHING, Cell, Grid, Line, grid, number, signed, span
+from softbridge.reports.grid import NOTHING, Cell, Grid, Line, chance, grid, number, signed, span
 from softbridge.reports.statistics import critical_difference, friedman, holm, wilcoxon
 from softbridge.reports.studies import METRICS, Study
 from softbridge.reports.transfer import Arm, standings
@@ -84,7 +84,7 @@ def line(arm: Arm, own: Arm, p: float) -> Line:
         NOTHING if base else f"{arm.wins} / {arm.ties} / {arm.losses}",
         NOTHING if base else f"{arm.negative:.0%}",
         Cell(reached, detail=share),
-        number(p),
+        chance(p),
         span([arm.parameters]),
         number(arm.seconds, 1),
         span([arm.memory]),
@@ -106,7 +106,7 @@ def note(found: Across) -> str:
         "trained on the target the latter is the zero-shot relative performance. Negative: the share of pairs below "
         "scratch. Steps: the median at which validation loss came down to scratch's best, and in how many pairs it "
         "did. p: Wilcoxon's signed ranks over targets against scratch, corrected for all arms (Holm)."
-        f"{few} Friedman's test that all arms have one rank: p = {number(found.friedman)}; two mean ranks differ "
+        f"{few} Friedman's p that all arms have one rank: {chance(found.friedman)}; two mean ranks differ "
         f"(Nemenyi, 95 %) where they are {apart} apart."
     )
 

@@ -67,6 +67,16 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
+def chance(p: float) -> str:
+    """Write a probability; one that would be written as 0 is said to be below the least that is not.
+
+    Example:
+        >>> chance(0.0421), chance(4e-5), chance(float("nan"))
+        ('0.042', '< 0.001', '–')
+    """
+    return "< 0.001" if p < 0.0005 else number(p)
+
+
 def signed(value: float | None, digits: int = 3) -> str:
     """Write a number with its sign.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import fcntl
 import os
 import pty
@@ -17,7 +18,7 @@ import pytest
 import softbridge
 from softbridge import recipe as recipes
 from softbridge import study
-from softbridge.cli.hangup import LOG
+from softbridge.cli.hangup import LOG, Outliving
 from tests.faults import harness
 
 LONGER = ["training.target.steps=60", "training.target.evaluate_every=2"]
@@ -107,3 +108,8 @@ def test_a_closed_standard_output_is_no_terminal(tmp_path):
     env = os.environ | {"PYTHONPATH": str(Path(softbridge.__file__).parents[1])}
     assert subprocess.run(closed, cwd=tmp_path, env=env, check=False).returncode == 0
     assert not (tmp_path / LOG).exists()
+
+
+def test_a_stream_that_outlives_its_terminal_can_be_copied():
+    stream = Outliving(sys.stdout, lambda: None)
+    assert copy.copy(stream).encoding == sys.stdout.encoding

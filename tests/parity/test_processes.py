@@ -44,7 +44,8 @@ def launch(
         ],
         "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port())],
     }
-    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""} | environment
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    env |= {"PYTHONFAULTHANDLER": "1"} | environment
     command = [sys.executable, "-m", *ways[launcher], "-m", "softbridge", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=400, env=env, check=False)
 
@@ -107,7 +108,7 @@ def as_of(one: Path, other: Path) -> None:
 def test_two_processes_come_to_what_one_does(toy, tmp_path, launcher, settings, record_property):
     (recipe, one), two = toy, tmp_path / "two"
     done = launch(launcher, "run", str(recipe), "--out", str(two), *(w for s in settings for w in ("--set", s)))
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-8000:]
     assert done.stdout.count("report: ") == 1
     assert done.stdout.count("extract-films: ") == 1
     as_of(one, two)
@@ -128,7 +129,7 @@ def test_prompts_that_share_parameters_come_to_what_one_process_does(tmp_path, r
     recipe.write_text(text + "  mpt: {bridge: mpt}\n")
     study.run(recipes.read(recipe), tmp_path / "one")
     done = launch("torchrun", "run", str(recipe), "--out", str(tmp_path / "two"))
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-8000:]
     gap = largest_difference(tmp_path / "one", tmp_path / "two")
     assert gap < 1e-5
     record_property("compared", 1)
@@ -148,7 +149,7 @@ BEFORE = [
 def test_two_processes_prepare_what_one_does(toy, tmp_path, section):
     study.run(recipes.read(toy[0], [section]), tmp_path / "one")
     done = launch("torchrun", "run", str(toy[0]), "--out", str(tmp_path / "two"), "--set", section)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-8000:]
     assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-4
 
 
