@@ -24,6 +24,7 @@ ARMS = """\
   scratch: {bridge: scratch}
   spot: {bridge: spot}
   panda: {bridge: panda}
+  mpt: {bridge: mpt}
 """
 
 
@@ -87,7 +88,7 @@ def test_a_study_comes_sharded_to_what_one_process_comes_to(tmp_path, config, ki
     assert gap < 1e-5
     record_property("difference", gap)
     made = [json.loads(file.read_text()) for file in tmp_path.glob("two/records/*.json")]
-    assert [record["provenance"]["processes"] for record in made] == [2] * 4
+    assert [record["provenance"]["processes"] for record in made] == [2] * 5
     assert all("in parts" in record["backbone"]["chosen"] for record in made)
 
 
