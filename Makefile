@@ -18,10 +18,11 @@ test: $(VENV)/.test
 test-slow: $(VENV)/.test
 	$(BIN)/python -m pytest -m slow
 
-# What docs/reliability.md counts, in half an hour. Ray and submitit are counted where they are installed.
+# What docs/reliability.md counts, in half an hour. Ray, submitit and DeepSpeed are counted where they are installed.
 reliability: $(VENV)/.test
 	SOFTBRIDGE_FUZZ=1000 $(BIN)/python -m pytest -m "slow or not slow" --junitxml=build/reliability.xml tests/faults \
-	  tests/parity/test_processes.py tests/unit/test_assets.py tests/unit/test_finite.py tests/unit/test_keeping.py
+	  tests/parity/test_processes.py tests/parity/test_sharded.py \
+	  tests/unit/test_assets.py tests/unit/test_finite.py tests/unit/test_keeping.py
 	$(BIN)/python -m tests.faults.counts build/reliability.xml
 
 check: $(VENV)/.dev

@@ -13,11 +13,12 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch.distributed import barrier, destroy_process_group, get_rank, init_process_group
+from torch.distributed import ReduceOp, all_reduce, barrier, destroy_process_group, get_rank, init_process_group
 from torch.distributed.device_mesh import init_device_mesh
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -37,7 +38,7 @@ def own() -> float:
     return int(line.split()[1]) / 1024
 
 
-def peak(act: partial) -> float:
+def peak(act: Callable[[], object]) -> float:
     """Return the most memory that is held while something is done, in MB."""
     seen, done = [own()], threading.Event()
 
@@ -65,11 +66,12 @@ def main(way: str, checkpointing: bool) -> None:
     """Load, step three times, and tell of the first process."""
     init_process_group("gloo")
     folder = Path(tempfile.gettempdir()) / "softbridge-parts"
-    if get_rank() == 0 and not (folder / "config.json").exists():
+    if get_rank() == 0 and not (folder / "made").exists():
         pico.save_backbone(folder, "causal")
         config = LlamaConfig.from_pretrained(folder)
         config.update(SIZES | {"num_key_value_heads": 16, "head_dim": 64})
         LlamaForCausalLM(config).save_pretrained(folder)
+        (folder / "made").touch()
     barrier()
     ways = {
         "whole": lambda model: sharding.move((*model.parameters(), *model.buffers()), "cpu"),
@@ -79,18 +81,23 @@ def main(way: str, checkpointing: bool) -> None:
     told = {"precision": "float32", "attention": "sdpa", "device": "cpu", "checkpointing": checkpointing}
     before = own()
     loading = []
-    top = peak(partial(lambda: loading.append(load(BackboneSpec(str(folder), kind="causal", **told), shard=ways[way]))))
+    top = peak(lambda: loading.append(load(BackboneSpec(str(folder), kind="causal", **told), shard=ways[way])))
     backbone = loading[0]
     backbone.bind(["negative", "positive"])
     if way != "whole":
         sharding.begin(backbone)
     held = own() - before
     most = max(peak(partial(step, backbone)) for _ in range(3)) - before
+    seen = torch.tensor([held, top - before, most])
+    all_reduce(seen, ReduceOp.MAX)
     if get_rank() == 0:
         weights = backbone.describe()["parameters"]
         again = ", checkpointing" if checkpointing else ""
-        print(f"{way}{again}: {weights / 1e6:.0f} million weights, {weights * 4 / 2**20:.0f} MB;", end=" ")
-        print(f"held {held:.0f} MB, at most {top - before:.0f} while loading and {most:.0f} in a step")
+        print(
+            f"{way}{again}: {weights / 1e6:.0f} million weights, {weights * 4 / 2**20:.0f} MB; of the larger process",
+            end=" ",
+        )
+        print("held {:.0f} MB, at most {:.0f} while loading and {:.0f} in a step".format(*seen.tolist()))
     destroy_process_group()
 
 

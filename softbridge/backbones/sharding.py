@@ -46,7 +46,8 @@ def zero3(model: Any, device: torch.device) -> None:
     """Do the same by DeepSpeed: the first process sends each weight, and every process keeps its part.
 
     DeepSpeed is given the blocks alone, as one list that is never run as a whole. So it gathers a block when it runs,
-    keeps no record of their order, and fetches none ahead.
+    keeps no record of their order, and fetches none ahead. It replaces torch's `linear`, for the whole process, by one
+    that keeps no weight for the way back.
 
     *Reference*: Rajbhandari et al. ZeRO: Memory Optimizations Toward Training Trillion Parameter Models. SC 2020.
 
@@ -65,7 +66,9 @@ def zero3(model: Any, device: torch.device) -> None:
     every = torch.nn.ModuleList(blocks(model))
     set_z3_leaf_modules(every, sorted({type(block) for block in every}, key=repr))  # a block comes as one
     zero = {"stage": 3, "stage3_param_persistence_threshold": 0}  # small weights too are kept in parts
-    deepspeed.initialize(model=every, config={"train_micro_batch_size_per_gpu": 1, "zero_optimization": zero})
+    config = {"train_micro_batch_size_per_gpu": 1, "zero_optimization": zero}
+    deepspeed.zero.Init(module=every, config_dict_or_path=config)  # a weight at a time; the next would move them whole
+    deepspeed.initialize(model=every, config=config)
     rest = [weight for weight in model.parameters() if not is_zero(weight)]
     move((*rest, *model.buffers()), device)
 

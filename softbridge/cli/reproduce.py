@@ -113,13 +113,14 @@ def recipe_of(study: Sequence[Record]) -> Recipe:
 
     first = study[0]
     tree = resume(first.recipe, f"the recipe of {first.study}")
+    arms = {arm.name: arm for one in tree.arms.values() for arm in one.apart(tree.sources)}
     ran = {key: first.backbone[key].removeprefix("softbridge_") for key in ("precision", "attention")}
     ran["attention"] = ran["attention"].removeprefix("open_")
     return replace(
         tree,
         backbone=replace(tree.backbone, **ran),
         targets={name: tree.targets[name] for name in dict.fromkeys(record.target for record in study)},
-        arms={name: tree.arms[name] for name in dict.fromkeys(record.arm for record in study)},
+        arms={name: arms[name] for name in dict.fromkeys(record.arm for record in study)},
     )
 
 
@@ -134,6 +135,7 @@ def tell(numbers: Sequence[Number], expected: Expectation, made: Sequence[Record
         console().print(tables.drawn(table))
     for line in reproduction.changes(expected.made_on, made[0].provenance):
         say(f"other than where it was made: {line}")
-    seeds = f"the {expected.level:.0%} interval of another seed's number, {expected.rows} rows or {expected.least:g}"
-    say(f"equal: to {expected.equal:g}; within spread: to the largest of {seeds}")
+    seeds = f"another seed's distance from the mean ({expected.level:.0%})"
+    near = f"the largest of {seeds}, {expected.rows} rows of a split and {expected.least:g}"
+    say(f"equal: to {expected.equal:g}; within spread: to {near}")
     say("\n".join(filter(None, [reproduction.shift(numbers), reproduction.summary(numbers)])))

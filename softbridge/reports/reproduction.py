@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from softbridge import whole
 from softbridge.errors import StudyError
 from softbridge.records import Record
 from softbridge.reports.grid import Grid, grid, number, signed
-from softbridge.reports.statistics import other_seed, spread, student
+from softbridge.reports.statistics import other_seed, spread
 
 FILE = "expected.json"
 EQUAL, WITHIN, OFF = "equal", "within spread", "off"
@@ -25,7 +26,7 @@ class Expectation:
 
     Arguments:
         equal: the largest difference that is rounding.
-        level: how sure it is that another seed's number would be as near, judged by the published seeds.
+        level: the share of other seeds' numbers that lie as near to the mean of the seeds.
         rows: how many rows of a split may be scored otherwise: a score moves by whole rows.
         least: the smallest difference that is allowed for: one seed has no spread, and a loss no rows.
         made_on: the machines and versions that made the records.
@@ -123,17 +124,16 @@ def rows_of(record: Record, split: str) -> int:
 
 
 def shift(numbers: Sequence[Number]) -> str:
-    """Say how far the first test score of the chosen checkpoint has moved in the mean, with its 95 % interval.
+    """Say how far a test score of the chosen checkpoint has moved in the mean: its first metric that is no loss.
 
-    One number may be another by chance; all of them together should not be.
+    Single numbers may come out higher or lower by chance; if most of them move one way, something else is at work.
     """
     names = [n.name for n in numbers if n.name.startswith("best test") and n.name != "best test loss"]
     moved = [n.measured - n.published for n in numbers if n.name in names[:1] and n.measured is not None]
-    if len(moved) < 2:
+    if not moved:
         return ""
-    seen = spread(moved)
-    low, high = student(seen)
-    return f"{names[0]}: {signed(seen.mean, 4)} in the mean of {seen.n} ({signed(low, 4)} to {signed(high, 4)})"
+    up, down = sum(by > 0 for by in moved), sum(by < 0 for by in moved)
+    return f"{names[0]}: {signed(mean(moved), 4)} in the mean of {len(moved)}; {up} higher, {down} lower"
 
 
 def verdict(published: float, measured: float | None, equal: float, allowed: float) -> str:

@@ -59,11 +59,12 @@ def refuse_deepspeed() -> None:
     """
     if not parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"):
         return
-    stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")  # a file of DeepSpeed's own says it elsewhere
+    stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE")  # where a file of DeepSpeed's own says it, there is none
     if stage != "3":
         raise StudyError(
-            f"the launch asks for DeepSpeed's ZeRO stage {stage}, which shares out what an optimiser keeps",
-            "stage 3, which shares out the frozen model; a prompt's optimiser keeps little",
+            f"the launch asks for DeepSpeed with {f'ZeRO stage {stage}' if stage else 'no ZeRO stage of its own'}",
+            "zero_stage: 3, which shares out the frozen model; stages 1 and 2 share out what an optimiser keeps, "
+            "which for a prompt is little",
             "use recipes/launch/gpus.yaml, or for a model that one device does not hold recipes/launch/zero3.yaml",
         )
     if find_spec("deepspeed") is None:

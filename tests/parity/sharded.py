@@ -53,9 +53,9 @@ def held(weight: torch.Tensor) -> int:
     return weight.to_local().numel() if isinstance(weight, DTensor) else weight.ds_tensor.numel() + weight.numel()
 
 
-def compared(way: str, folder: Path, kind: str, prefix: bool, checkpointing: bool) -> dict[str, float]:
+def compared(way: str, folder: Path, kind: str, prefix: bool, checkpointing: bool, precision: str) -> dict[str, float]:
     """Return how far a sharded backbone is from the whole one, and the share of the blocks that is held here."""
-    told = {"precision": "float32", "attention": "sdpa", "device": "cpu", "checkpointing": checkpointing}
+    told = {"precision": precision, "attention": "sdpa", "device": "cpu", "checkpointing": checkpointing}
     spec = BackboneSpec(str(folder), kind=kind, max_length=32, **told)
     one, other = load(spec), load(spec, shard=WAYS[way])
     sharding.begin(other)

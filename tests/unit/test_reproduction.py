@@ -5,12 +5,14 @@ import statistics
 
 import pytest
 
+from softbridge import recipe as recipes
 from softbridge import study
 from softbridge.cli.main import main
 from softbridge.records import append, read
 from softbridge.records.record import Record
 from softbridge.reports import reproduction
 from softbridge.reports.reproduction import Expectation, changes, compare, expectation, machines, store
+from tests import toy
 from tests.unit.test_records import record
 from tests.unit.test_study import make
 
@@ -56,9 +58,8 @@ def test_a_number_is_judged_by_the_spread_of_its_published_seeds():
 def test_a_single_seed_is_judged_by_rows_and_by_the_least_difference():
     bare = record(arm="no prompt")  # one member: it has no spread
     found = {n.name: n.allowed for n in compare(bare, bare, Expectation(least=0.0003, rows=1))}
-    of = {split: reproduction.rows_of(bare, split) for split in ("test", "validation")}
-    assert found["best test accuracy"] == pytest.approx(1 / of["test"])
-    assert found["best validation accuracy"] == pytest.approx(1 / of["validation"])
+    assert found["best test accuracy"] == pytest.approx(1 / bare.data["target"]["sizes"]["test"])
+    assert found["best validation accuracy"] == pytest.approx(1 / bare.data["target"]["sizes"]["validation"])
     target = {"labels": {"neg": "bad", "mid": "so so", "pos": "good"}}
     few = edited(bare, lambda facts: facts["recipe"].update(validation_shots=4, targets={bare.target: target}))
     assert reproduction.rows_of(few, "validation") == 12
@@ -68,9 +69,8 @@ def test_a_single_seed_is_judged_by_rows_and_by_the_least_difference():
 def test_a_shift_of_all_numbers_is_told_though_each_is_near():
     old = record()
     every = moved(moved(moved(old, 0, 0.010), 1, 0.011), 2, 0.012)
-    assert reproduction.shift(compare(old, every, Expectation())).startswith(
-        "best test accuracy: +0.0110 in the mean of 3 (+0.008"
-    )
+    said = reproduction.shift(compare(old, every, Expectation()))
+    assert said == "best test accuracy: +0.0110 in the mean of 3; 3 higher, 0 lower"
     assert reproduction.shift([]) == ""
 
 
@@ -117,6 +117,16 @@ def test_a_cell_is_made_again_from_the_records_own_recipe(published, tmp_path, c
     }
     assert status("reproduce", published, "--arm", "spto") == 2
     assert "did you mean 'spot'" in capsys.readouterr().err
+
+
+def test_an_arm_for_each_source_is_made_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    recipe = toy.make(tmp_path, "  no prompt: {bridge: none}\n  spot: {bridge: spot, each: true}\n")
+    study.run(recipes.read(recipe), tmp_path / "published")
+    names = {record.arm for record in read([tmp_path / "published"])}
+    assert any(" from " in name for name in names)
+    assert status("reproduce", tmp_path / "published") == 0
+    assert "0 within spread, 0 off" in capsys.readouterr().out
 
 
 def test_a_number_that_is_off_ends_with_status_1(published, tmp_path, capsys):
