@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import time
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,20 @@ def key(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> str:
 
 
 def measure(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> Choice:
-    """Time a small training step of each pair, alternating, and return the fastest."""
+    """Time a small training step of each pair, alternating, and return the fastest.
+
+    Each precision after the first is timed on a copy: weights that were rounded once would stay so.
+    """
     times: dict[tuple[str, str], float] = {}
-    body = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+    timed: dict[str, Any] = {}
+    for precision, _ in pairs:
+        timed.setdefault(precision, deepcopy(model) if timed else model)
     started = time.perf_counter()
     while len(times) < len(pairs) or time.perf_counter() - started < PROBE_SECONDS:
         for pair in pairs:
-            prepare(model, Choice(*pair, ""))
+            one = timed[pair[0]]
+            prepare(one, Choice(*pair, ""))
+            body = one.get_encoder() if one.config.is_encoder_decoder else one.base_model
             seconds = step_seconds(body, device)
             times[pair] = min(seconds, times.get(pair, seconds))
     fallback = pairs[0]
@@ -132,8 +140,12 @@ def measure(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> C
 
 
 def prepare(model: Any, choice: Choice) -> None:
-    """Put the model into a precision and an attention implementation."""
+    """Put the model into a precision and an attention implementation; rotary frequencies stay exact."""
+    exact = {name: buffer for name, buffer in model.named_buffers() if name.endswith("inv_freq")}
     model.to(getattr(torch, choice.precision))
+    for name, buffer in exact.items():
+        owner, _, own = name.rpartition(".")
+        setattr(model.get_submodule(owner), own, buffer)
     model.set_attn_implementation(choice.attention)
 
 

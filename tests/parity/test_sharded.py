@@ -25,8 +25,8 @@ ARMS = """\
   scratch: {bridge: scratch}
   spot: {bridge: spot}
   panda: {bridge: panda}
-  mpt: {bridge: mpt}
 """
+JOINT = "  mpt: {bridge: mpt}\n"
 
 
 @pytest.fixture(params=["fsdp", "zero3"])
@@ -80,7 +80,7 @@ PARTLY = "pretrain={form: semi-supervised, labelled: 4, training: {steps: 6, bat
 @pytest.mark.parametrize(("kind", "settings"), [("sentence", SEVERAL), ("causal", [*SEVERAL, PARTLY])])
 def test_a_study_comes_sharded_to_what_one_process_comes_to(tmp_path, config, kind, settings, record_property):
     """Steps of three passes and more, which two processes have unequally many of, and a bridge with a teacher."""
-    recipe = toy.make(tmp_path, ARMS, every=(2, 1), kind=kind)
+    recipe = toy.make(tmp_path, ARMS + JOINT, every=(2, 1), kind=kind)
     study.run(recipes.read(recipe, settings), tmp_path / "one")
     told = [word for setting in settings for word in ("--set", setting)]
     done = launch("accelerate", "run", str(recipe), "--out", str(tmp_path / "two"), *told, config=config)

@@ -260,6 +260,33 @@ def test_a_model_is_not_run_as_what_it_is_not(saved, asked, says, tmp_path):
         load(spec(tmp_path, kind=asked))
 
 
+@pytest.mark.parametrize("kind", ["sentence", "causal"])
+def test_a_model_that_was_tried_in_bfloat16_is_exact_where_float32_is_chosen(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(probes, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(probes, "CLEARLY_FASTER", 0.0)
+    monkeypatch.setattr(probes, "fast_bfloat16", lambda device: True)
+    pico.save_backbone(tmp_path, kind)
+    tried = loading.load(BackboneSpec(str(tmp_path), device="cpu", max_length=32))
+    asked = loading.load(
+        BackboneSpec(str(tmp_path), device="cpu", max_length=32, precision="float32", attention="sdpa")
+    )
+    assert "bfloat16" in tried.chosen
+    assert tried.model.dtype == torch.float32
+    assert tried.fingerprint() == asked.fingerprint()
+    for one, other in zip(tried.model.buffers(), asked.model.buffers(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_rotary_frequencies_stay_exact_in_bfloat16(tmp_path):
+    pico.save_backbone(tmp_path, "causal")
+    exact, small = (
+        loading.load(BackboneSpec(str(tmp_path), device="cpu", max_length=32, precision=precision, attention="sdpa"))
+        for precision in ("float32", "bfloat16")
+    )
+    assert small.model.dtype == torch.bfloat16
+    assert torch.equal(small.model.model.rotary_emb.inv_freq, exact.model.model.rotary_emb.inv_freq)
+
+
 @pytest.mark.parametrize("kind", ["masked", "seq2seq"])
 def test_precision_and_attention_are_measured_for_it(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(probes, "PROBE_SECONDS", 0.0)
