@@ -107,7 +107,7 @@ def load(job: Job, precision: str, attention: str = "auto") -> Any:
     from softbridge.backbones.base import BackboneSpec
     from softbridge.study.materials import load_backbone
 
-    longest = 512 if job.sentences > 1 else 128
+    longest = 512 - job.length if job.sentences > 1 else 128  # MiniLM has 512 places, the prompt's among them
     spec = BackboneSpec(job.backbone, max_length=longest, precision=precision, attention=attention, device="cpu")
     backbone = load_backbone(spec)
     if job.vocabulary:
