@@ -20,7 +20,7 @@ name: cells
 seeds: [0, 1, 2]
 backbone: {{name: {backbone}, max_length: 32}}
 prompt: {{length: 5}}
-domain: {{labels: {{negative: negative sentiment, positive: positive sentiment}}, test: 20, validation: 16}}
+domain: {{labels: {{negative: negative sentiment, positive: positive sentiment}}, test: 20, validation: 64}}
 sources: &domains
 {domains}
 targets: *domains
