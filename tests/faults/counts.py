@@ -12,11 +12,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 # What each row of the table counts: the test files, the property that they add up, or None for the tests that passed.
 ROWS = {
     "studies of two processes compared with one process": ("parity.test_(processes|sharded)", "compared"),
+    "of these with a model whose blocks were shared out, by FSDP or ZeRO-3": ("parity.test_sharded", "compared"),
     "largest difference of any score, loss or prompt element in them": (
         "parity.test_(processes|sharded)",
         "difference",
     ),
-    "of these with a model whose blocks were shared out, by FSDP or ZeRO-3": ("parity.test_sharded", "compared"),
     "kills at random moments survived, bit for bit": ("faults.test_kills", "kills"),
     "records seen before a kill and lost or changed after it": ("faults.test_kills", "lost"),
     "files damaged or unreadable, disks full, clocks set back, NaN in a batch": ("faults.test_damage", None),
