@@ -27,6 +27,8 @@ from table import comparison, growth
 
 HERE = Path(__file__).parent
 TRIED: list[dict[str, Any]] = [
+    {"train_sampling_strategy": "group_by_length"},
+    {"train_sampling_strategy": "group_by_length", "attention": "eager"},
     {"bf16": True},
     {"bf16": True, "train_sampling_strategy": "group_by_length"},
     {"bf16": True, "train_sampling_strategy": "group_by_length", "attention": "eager"},

@@ -16,6 +16,7 @@ from softbridge.backbones.generation import ends, mute
 from softbridge.backbones.heads import ordinary_tokens
 from softbridge.backbones.kept import Kept
 from softbridge.backbones.mixing import attend, mixed, spread
+from softbridge.backbones.packed import GROUP_PLACES, local
 from softbridge.backbones.sharding import size, whole
 from softbridge.batch import Batch, Rows, pad
 from softbridge.errors import BackboneError
@@ -215,9 +216,14 @@ class Backbone(ABC):
         """Return the tokens' embeddings as the first block reads them, `[B, T, H]`."""
         return self.model.get_input_embeddings()(input_ids)
 
-    def unpadded(self, places: int) -> bool:
-        """Say whether rows of up to so many places, the prompt's among them, run without padding."""
+    @property
+    def packs(self) -> bool:
+        """Say whether this model comes to the same states when its rows stand in one."""
         return False
+
+    def unpadded(self, places: int) -> bool:
+        """Say whether rows of up to so many places, the prompt's among them, run without padding outside attention."""
+        return self.device.type in GROUP_PLACES and not local(self.config, places) and self.packs
 
     @property
     def first_position(self) -> int:

@@ -18,7 +18,7 @@ from softbridge.backbones.entrances import last_states
 from softbridge.backbones.generation import accompanied, ends, replayed, writing
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
-from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves
+from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves, trial
 from softbridge.batch import Batch, Rows
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, shared
@@ -114,10 +114,6 @@ class CausalBackbone(Backbone):
                 return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, group)
         return self.padded(states, mask, prompt)
 
-    def unpadded(self, places: int) -> bool:
-        """Say whether rows are packed, and cut into groups before attention pads them."""
-        return self.device.type in GROUP_PLACES and not local(self.config, places) and self.packs
-
     def padded(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]`, run with their padding."""
         return last_states(self.model.base_model, {**join(states, mask, prompt), "use_cache": False}, prompt)
@@ -125,7 +121,12 @@ class CausalBackbone(Backbone):
     @cached_property
     def packs(self) -> bool:
         """Say whether this model comes to the same states when its rows are packed; it is tried once."""
-        return agree(self.model.base_model, self.table, self.padded)
+        states, mask, prompt = trial(self.table, self.side)
+        inputs, there = {**behind(states, mask, prompt.slots), "use_cache": False}, mask.bool()
+        return agree(
+            lambda: packed_states(self.model.base_model, inputs, prompt, 12)[there],
+            lambda: self.padded(states, mask, prompt)[:, prompt.slots :][there],
+        )
 
     def generate(self, batch: Batch, prompt: Injection | None, **settings: Any) -> list[list[int]]:
         """Go on from each row; the prompt stands where it stood when it was trained."""

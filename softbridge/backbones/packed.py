@@ -1,11 +1,12 @@
-"""One pass of a causal model over rows of unequal length, without padding, and with a prompt computed once.
+"""One pass over rows of unequal length without padding and, in a causal model, with a prompt computed once.
 
 All that a block does place by place (its matrix products, norms, activations) is done over one row of S places, in
-which the texts stand one after the other; only attention looks at texts, in groups of similar length. What stands
-behind a token never reaches it, so a prompt's states are the same before every text: each of N prompts stands in the
-row once, and in each block the texts' queries meet its keys before their own:
+which the tokens of all texts stand one after the other; only attention pads texts, in groups of similar length. What
+stands behind a token of a causal model never reaches it, so a prompt's states are the same before every text: each of
+N prompts stands in the row once, and in each block the texts' queries meet its keys before their own:
 
-    B (P + longest T) places  ->  sum of T + N P places
+    an encoder:      B (P + longest T) places  ->  sum of P + T
+    a causal model:  B (P + longest T) places  ->  sum of T, + N P
 """
 
 from __future__ import annotations
@@ -21,24 +22,68 @@ from softbridge.batch import cut
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection
 
-# Places of the texts that attention looks at together on a CPU; a GPU takes all at once, padded.
-GROUP_PLACES = {"cpu": 448}
+# Slots of the texts that attention looks at together on a CPU; a GPU takes all at once, padded.
+GROUP_PLACES = {"cpu": 768}
+# A row's places are filled up to a multiple, for a CPU's library prepares a kernel for each new shape of a product.
+FULL = {("cpu", torch.bfloat16): 64}
 SAME = 0.03  # of the states' norm: rounding in bfloat16 comes to a tenth of it, another computation to far more
 
 
 @dataclass(frozen=True)
 class Group:
-    """Hold R texts that attention looks at together.
+    """Hold R texts of n tokens in all that attention looks at together, padded to T places each.
 
     Arguments:
         rows: `[R]` which of the B rows.
-        places: T, the longest.
         mask: `[R, 1, T, P + T]`, added to the scores.
+        tokens: `[R T]` the token that stands in each slot; any where none does.
+        empty: the slots where none does.
+        slots: `[n]` the slot of each token.
     """
 
     rows: torch.Tensor
-    places: int
     mask: torch.Tensor
+    tokens: torch.Tensor
+    empty: torch.Tensor
+    slots: torch.Tensor
+
+    def padded(self, states: torch.Tensor) -> torch.Tensor:
+        """Return tokens' states `[n, ...]` in their slots, `[R T, ...]`; zeros where none stands."""
+        return states.index_select(0, self.tokens).index_fill_(0, self.empty, 0)
+
+    def bare(self, states: torch.Tensor) -> torch.Tensor:
+        """Return the tokens' states `[n, ...]` of those in slots, `[R T, ...]`."""
+        return states.index_select(0, self.slots)
+
+
+class Padded(torch.autograd.Function):
+    """Put tokens' states into slots; torch's own gradient of `index_select` adds row after row, which is slow."""
+
+    @staticmethod
+    def forward(ctx: Any, states: torch.Tensor, group: Group) -> torch.Tensor:
+        """Return `group.padded(states)`."""
+        ctx.group = group
+        return group.padded(states)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Return the transpose: every token stands in one slot."""
+        return ctx.group.bare(gradient), None
+
+
+class Bare(torch.autograd.Function):
+    """Take tokens' states out of slots."""
+
+    @staticmethod
+    def forward(ctx: Any, states: torch.Tensor, group: Group) -> torch.Tensor:
+        """Return `group.bare(states)`."""
+        ctx.group = group
+        return group.bare(states)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Return the transpose."""
+        return ctx.group.padded(gradient), None
 
 
 @dataclass
@@ -51,36 +96,34 @@ class Packed(Entrance):
         length: P of these.
         owner: `[B]` the prompt that a text is behind, 0 .. N-1.
         own: `[1, 1, P, P]` what a prompt's places see of each other.
+        spare: places at the row's end that nobody reads.
     """
 
     groups: Sequence[Group] = ()
     prompts: int = 0
     length: int = 0
+    spare: int = 0
     owner: torch.Tensor | None = None
     own: torch.Tensor | None = None
 
     def attend(self, attend: Any, module: Any, states: Sequence[torch.Tensor], mask: Any, **keys: Any) -> Any:
         """Return what each place attends to, `[1, S, heads, D]`, group by group."""
         self.met[module.layer_idx] = None
-        sizes = [len(group.rows) * group.places for group in self.groups] + [self.prompts * self.length]
-        query, key, value = (
-            [shaped(p, g) for p, g in zip(s.split(sizes, 2), self.shapes, strict=True)] for s in states
-        )
+        sizes = [len(group.slots) for group in self.groups] + [self.prompts * self.length, self.spare]
+        *parts, own, spare = zip(*(s[0].transpose(0, 1).split(sizes) for s in states), strict=True)
+        shared = [rowed(part, self.prompts) for part in own]
         made = []
-        for i, group in enumerate(self.groups):
-            meets = self.before(module.layer_idx, group, key[-1], value[-1])
-            k, v = (
-                torch.cat([m, p[i]], 2) if m is not None else p[i] for m, p in zip(meets, (key, value), strict=True)
+        for group, part in zip(self.groups, parts, strict=True):
+            query, key, value = (rowed(Padded.apply(p, group), len(group.rows)) for p in part)
+            meets = self.before(module.layer_idx, group, shared[1], shared[2])
+            key, value = (
+                torch.cat([m, p], 2) if m is not None else p for m, p in zip(meets, (key, value), strict=True)
             )
-            made.append(attend(module, query[i], k, v, group.mask, **keys)[0].flatten(0, 1))
+            seen = attend(module, query, key, value, group.mask, **keys)[0]
+            made.append(Bare.apply(seen.flatten(0, 1), group))
         if self.prompts:
-            made.append(attend(module, query[-1], key[-1], value[-1], self.own, **keys)[0].flatten(0, 1))
-        return torch.cat(made).unsqueeze(0), None
-
-    @property
-    def shapes(self) -> list[tuple[int, int]]:
-        """Return rows and places of each group, and of the prompts."""
-        return [(len(group.rows), group.places) for group in self.groups] + [(self.prompts, self.length)]
+            made.append(attend(module, *shared, self.own, **keys)[0].flatten(0, 1))
+        return torch.cat([*made, spare[0]]).unsqueeze(0), None
 
     def before(
         self, layer: int, group: Group, key: torch.Tensor, value: torch.Tensor
@@ -97,9 +140,9 @@ class Packed(Entrance):
         return key.index_select(0, mine), value.index_select(0, mine)
 
 
-def shaped(part: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
-    """Return `[1, heads, R T, D]` as `[R, heads, T, D]`."""
-    return part[0].unflatten(1, shape).transpose(0, 1)
+def rowed(part: torch.Tensor, rows: int) -> torch.Tensor:
+    """Return `[R T, heads, D]` as `[R, heads, T, D]`."""
+    return part.unflatten(0, (rows, -1 if rows else 0)).transpose(1, 2)
 
 
 def saves(prompt: Injection | None, rows: int) -> bool:
@@ -110,24 +153,28 @@ def saves(prompt: Injection | None, rows: int) -> bool:
 
 
 def packed_states(
-    body: Any, inputs: dict[str, Any], prompt: Injection | None, group_places: int | None = None
+    body: Any,
+    inputs: dict[str, Any],
+    prompt: Injection | None,
+    group_places: int | None = None,
+    causal: bool = True,
 ) -> torch.Tensor:
     """Return the last block's states `[B, T, H]` of B rows; those of padding mean nothing.
 
     Arguments:
         body: the model without its head.
-        inputs: `inputs_embeds` `[B, T, H]`, `attention_mask` and `position_ids` `[B, T]`, and what else it takes; rows
-            are padded on the left.
+        inputs: `inputs_embeds` `[B, T, H]`, `attention_mask` and `position_ids` `[B, T]`, and what else it takes.
         prompt: the injection of B rows. Virtual tokens that rows share are not among the inputs, but stand before them
             here, and `position_ids` leaves room for them.
         group_places: places that attention looks at together.
+        causal: whether a place sees those before it alone.
 
     Raises:
         BackboneError: when a block's attention does not take what it is handed.
     """
     states, mask = inputs["inputs_embeds"], inputs["attention_mask"]
     rows, places, width = states.shape
-    entrance, index = arranged(mask, prompt, group_places, states.dtype)
+    entrance, index = arranged(mask, prompt, group_places, states.dtype, causal)
     row = states.reshape(-1, width).index_select(0, index)
     positions = inputs["position_ids"].expand(rows, -1).reshape(-1)[index]
     if entrance.prompts:
@@ -135,6 +182,8 @@ def packed_states(
         row = torch.cat([row, virtual(prompt, entrance).to(row.dtype).flatten(0, 1)])
         first = torch.arange(entrance.length, device=index.device).repeat(entrance.prompts)
         positions = torch.cat([positions, first])
+    entrance.spare = -len(row) % FULL.get((row.device.type, row.dtype), 1)
+    row, positions = (torch.cat([part, part[:1].expand(entrance.spare, *part.shape[1:])]) for part in (row, positions))
     open_attention(body)
     told = {**inputs, "inputs_embeds": row.unsqueeze(0), "position_ids": positions.unsqueeze(0)}
     told |= {"attention_mask": row.new_zeros(1, 1, 1, 1), "softbridge_entrance": entrance}  # nobody reads this mask
@@ -155,12 +204,12 @@ def packed_states(
 
 
 def arranged(
-    mask: torch.Tensor, prompt: Injection | None, group_places: int | None, dtype: torch.dtype
+    mask: torch.Tensor, prompt: Injection | None, group_places: int | None, dtype: torch.dtype, causal: bool
 ) -> tuple[Packed, torch.Tensor]:
-    """Return how rows stand in one, and `[S]` where in `[B T]` each of its places comes from."""
+    """Return how rows stand in one, and `[S]` where in `[B T]` each of its tokens comes from."""
     device, (rows, places) = mask.device, mask.shape
     entrance = Packed(prompt.keys, prompt.values) if prompt else Packed()
-    if saves(prompt, rows):
+    if causal and saves(prompt, rows):
         assert prompt is not None
         assert prompt.member is not None
         told, entrance.owner = prompt.member.unique(return_inverse=True)
@@ -171,11 +220,19 @@ def arranged(
     lengths, groups, sources = mask.sum(1).tolist(), [], []
     for group in cut(lengths, group_places) if group_places else [list(range(rows))]:
         mine, longest = torch.tensor(group, device=device), max(lengths[i] for i in group)
-        source = mine.unsqueeze(1) * places + torch.arange(places - longest, places, device=device)
-        groups.append(Group(mine, longest, seen(mask.reshape(-1)[source].bool(), ahead, dtype)))
-        sources.append(source.flatten())
+        source = mine.unsqueeze(1) * places + torch.arange(places, device=device)
+        sources.append(source[mask[mine].bool()])
+        there = torch.arange(longest, device=device) < mask[mine].sum(1, keepdim=True)
+        groups.append(slotted(mine, there, seen(there, ahead, dtype, causal)))
     entrance.groups = groups
     return entrance, torch.cat(sources)
+
+
+def slotted(rows: torch.Tensor, there: torch.Tensor, mask: torch.Tensor) -> Group:
+    """Return a group of rows `[R]`, from where tokens stand in its slots `[R, T]`, and what they see."""
+    flat = there.flatten()
+    tokens = (flat.cumsum(0) - 1).clamp_min(0)
+    return Group(rows, mask, tokens, (~flat).nonzero()[:, 0], flat.nonzero()[:, 0])
 
 
 def virtual(prompt: Injection, entrance: Packed) -> torch.Tensor:
@@ -187,17 +244,19 @@ def virtual(prompt: Injection, entrance: Packed) -> torch.Tensor:
     return prompt.tokens[first.scatter_reduce(0, entrance.owner, every, "amin")]
 
 
-def seen(mask: torch.Tensor, ahead: int, dtype: torch.dtype) -> torch.Tensor:
-    """Return what texts' places see: earlier ones, and P places that all may see.
+def seen(there: torch.Tensor, ahead: int, dtype: torch.dtype, causal: bool) -> torch.Tensor:
+    """Return what slots see: all tokens of their text or the earlier ones, and P places that all may see.
 
     Arguments:
-        mask: `[R, T]` True where a token is.
+        there: `[R, T]` True where a token is.
         ahead: P.
         dtype: of the scores.
+        causal: whether a slot sees those before it alone.
     """
-    rows, places = mask.shape
-    earlier = mask.unsqueeze(1) & torch.ones(places, places, dtype=torch.bool, device=mask.device).tril()
-    return additive(torch.cat([mask.new_ones(rows, places, ahead), earlier], 2), dtype)
+    rows, places = there.shape
+    own = there.unsqueeze(1).expand(-1, places, -1)
+    own = own.tril() if causal else own
+    return additive(torch.cat([there.new_ones(rows, places, ahead), own], 2), dtype)
 
 
 def additive(allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -213,27 +272,27 @@ def local(config: Any, places: int) -> bool:
     return any(size is not None and places > size // 2 for size in sizes)
 
 
-def agree(body: Any, table: torch.Tensor, padded: Callable[..., torch.Tensor]) -> bool:
-    """Say whether a model comes to the same states both ways, by trying: three rows of unlike length, two prompts.
+def trial(table: torch.Tensor, side: str) -> tuple[torch.Tensor, torch.Tensor, Injection]:
+    """Return what both ways are tried on: states `[B, T, H]` of three rows of unlike length, their mask, two prompts.
 
     Arguments:
-        body: the model without its head.
-        table: `[V, H]` its word embeddings.
-        padded: (states, mask, prompt) to the last states of rows that are run padded, `[B, P + T, H]`.
+        table: `[V, H]` the model's word embeddings.
+        side: where rows are padded.
     """
     draw = torch.Generator().manual_seed(0)
     picked = torch.randint(len(table), (3 * 6 + 2 * 3,), generator=draw).to(table.device)
     states, tokens = table[picked[:18]].view(3, 6, -1), table[picked[18:]].view(2, 3, -1).float()
     mask = torch.ones(3, 6, dtype=torch.long, device=table.device)
-    mask[1, :4] = 0
+    mask[1, slice(4) if side == "left" else slice(2, None)] = 0
     member = torch.tensor([1, 1, 0], device=table.device)
-    prompt = Injection(tokens[member], member=member)
-    order = (mask.cumsum(1) - 1).clamp_min(0) + 3
-    inputs = {"inputs_embeds": states, "attention_mask": mask, "position_ids": order, "use_cache": False}
+    return states, mask, Injection(tokens[member], member=member)
+
+
+def agree(packed: Callable[[], torch.Tensor], padded: Callable[[], torch.Tensor]) -> bool:
+    """Say whether a model comes to the same states both ways, by trying."""
     try:
         with torch.inference_mode():
-            once = packed_states(body, inputs, prompt, 12)[mask.bool()].float()
-            each = padded(states, mask, prompt)[:, 3:][mask.bool()].float()
-    except (BackboneError, RuntimeError, TypeError, ValueError, AttributeError):
+            once, each = packed().float(), padded().float()
+    except (BackboneError, RuntimeError, TypeError, ValueError, AttributeError, IndexError):
         return False  # its attention is its own: rows are run padded
     return bool((once - each).norm() < SAME * each.norm())

@@ -15,6 +15,7 @@ import torch
 
 from softbridge.backbones.base import ABOVE, INPUT, Backbone
 from softbridge.backbones.entrances import last_states
+from softbridge.backbones.packed import GROUP_PLACES, agree, packed_states, trial
 from softbridge.batch import Batch, Rows
 from softbridge.injection import Injection
 
@@ -67,27 +68,48 @@ class SentenceBackbone(Backbone):
 
     def hidden(self, batch: Batch, prompt: Injection | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last block's states `[B, P + T, H]`, and 1 where a token of the text (or [CLS]) stands."""
-        inputs, pooled = self.join(batch, prompt)
+        if prompt is None:
+            inputs = {"input_ids": batch.input_ids, "attention_mask": batch.mask}
+            return last_states(self.model.base_model, inputs, None), batch.mask
+        inputs, pooled = self.join(self.read(batch.input_ids, batch.mask, prompt), batch.mask, prompt)
+        mask = inputs["attention_mask"]
+        if not mask.all() and self.unpadded(mask.shape[1] + prompt.length):
+            group = GROUP_PLACES[self.device.type]
+            return packed_states(self.model.base_model, inputs, prompt, group, causal=False), pooled
         return last_states(self.model.base_model, inputs, prompt), pooled
 
-    def join(self, batch: Batch, prompt: Injection | None) -> tuple[dict[str, Any], torch.Tensor]:
-        """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands."""
-        if prompt is None:
-            return {"input_ids": batch.input_ids, "attention_mask": batch.mask}, batch.mask
-        text = self.read(batch.input_ids, batch.mask, prompt)
-        if prompt.tokens is None:
-            inputs = {"inputs_embeds": text, "attention_mask": batch.mask}
-            if prompt.keys is not None:  # the text's places come behind the prompt's
-                order = torch.arange(batch.mask.shape[1], device=batch.mask.device) + prompt.length
-                inputs["position_ids"] = (order + self.first_position).expand_as(batch.mask)
-            return inputs, batch.mask
+    @cached_property
+    def packs(self) -> bool:
+        """Say whether this model comes to the same states when its rows stand in one; it is tried once."""
+        states, mask, prompt = trial(self.table, self.side)
+        inputs, body = self.join(states, mask, prompt)[0], self.model.base_model
+        there = inputs["attention_mask"].bool()
+        return agree(
+            lambda: packed_states(body, inputs, prompt, 20, causal=False)[there],
+            lambda: last_states(body, inputs, prompt)[there],
+        )
+
+    def join(
+        self, text: torch.Tensor, seen: torch.Tensor, prompt: Injection
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Return the model's inputs, and `[B, P + T]` 1 where a token of the text (or [CLS]) stands.
+
+        Arguments:
+            text: `[B, T, H]` the texts' states where the prompt enters.
+            seen: `[B, T]` 1 where a token is.
+            prompt: the injection of each row.
+        """
+        if prompt.tokens is None:  # with keys and values, the text's places come behind the prompt's
+            order = torch.arange(seen.shape[1], device=seen.device) + (prompt.length if prompt.keys is not None else 0)
+            positions = (order + self.first_position).expand_as(seen)
+            return {"inputs_embeds": text, "attention_mask": seen, "position_ids": positions}, seen
         virtual = prompt.tokens.to(text.dtype)
         rows, length = virtual.shape[:2]
         first = self.before_prompt
         states = torch.cat([text[:, :first], virtual, text[:, first:]], dim=1)
-        seen = batch.mask.new_ones(rows, length)
-        mask = torch.cat([batch.mask[:, :first], seen, batch.mask[:, first:]], dim=1)
-        pooled = torch.cat([batch.mask[:, :first], 0 * seen, batch.mask[:, first:]], dim=1)
+        own = seen.new_ones(rows, length)
+        mask = torch.cat([seen[:, :first], own, seen[:, first:]], dim=1)
+        pooled = torch.cat([seen[:, :first], 0 * own, seen[:, first:]], dim=1)
         return {"inputs_embeds": states, "attention_mask": mask, "position_ids": self.positions(mask, length)}, pooled
 
     @property

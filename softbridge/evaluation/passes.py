@@ -32,7 +32,7 @@ def passes(
     """Return the rows of each pass: similar lengths together and, where a prompt is computed once a pass, its rows.
 
     Arguments:
-        backbone: the frozen backbone; where it runs rows unpadded, a prompt that they share takes its places once.
+        backbone: the frozen backbone; where it is causal and runs rows unpadded, a prompt that they share stands once.
         rows: B rows.
         prompt: what enters, baked, of any member; or None.
         owner: each row's member.
@@ -40,7 +40,7 @@ def passes(
     """
     slots, sizes = prompt.slots if prompt else 0, [rows.length(i) for i in range(len(rows))]
     free = backbone.unpadded(slots + max(sizes, default=0))
-    shared = free and prompt is not None and prompt.mix_keys is None
+    shared = free and backbone.shares and prompt is not None and prompt.mix_keys is None
     bearing = {member: i for i, member in enumerate(owner)} if shared else {}  # one row of each member bears its prompt
     lengths = [size + slots * (not shared or bearing[owner[i]] == i) for i, size in enumerate(sizes)]
     positions = pass_positions(backbone.device, bool(rows.told))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.generation import mute
+from softbridge.backbones.places import refuse_beyond
 from softbridge.domains.domain import OpenDomain
 from softbridge.engine.loop import Member, Training
 from softbridge.engine.plan import Plan
@@ -46,7 +47,7 @@ def learn(
 
     Raises:
         DataError: when the domain has no labelled rows to learn from, or none to choose by.
-        BackboneError: when answers are free text, and the backbone writes none.
+        BackboneError: when answers are free text, and the backbone writes none; when the model has too few positions.
     """
     kind = prompt or Soft()
     for split in ("train", "validation"):
@@ -58,6 +59,7 @@ def learn(
         loaded.bind(domain.words)
     elif not loaded.writes:
         raise mute(loaded.spec.name, loaded.kind)
+    refuse_beyond(loaded, start.card.length if start else kind.length)
     train, looked_at = (rows_of(loaded, split) for split in (domain.train, domain.validation))
     space, draw = replace(loaded.space(), labels=domain.words), generator(seed, "module", domain.name)
     given = start.injection if start else None

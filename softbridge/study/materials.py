@@ -16,6 +16,7 @@ from softbridge.assets.table import entry as asset_of
 from softbridge.backbones import sharding
 from softbridge.backbones.base import Backbone, BackboneSpec
 from softbridge.backbones.loading import load
+from softbridge.backbones.places import refuse_beyond
 from softbridge.backbones.sharding import Shard
 from softbridge.batch import Rows
 from softbridge.domains.domain import OpenDomain
@@ -74,6 +75,7 @@ class Materials:
         self.sources, self.targets = open_all(recipe)
         self.backbone = self.open(recipe.backbone)
         refuse_impossible(self.backbone.kind, recipe)
+        refuse_beyond(self.backbone, recipe.prompt.length)
         if recipe.source_backbone is None:  # those of another model are verified where that one is loaded
             verify(self.sources, self.backbone)
         self.before = self.backbone.fingerprint()

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from softbridge.backbones.attention import register
+from softbridge.backbones.entrances import OPEN_MATMUL
 from softbridge.batch import Rows
 from softbridge.injection import Injection
 from tests import pico
@@ -102,10 +104,8 @@ def test_a_cut_text_keeps_its_end_for_a_causal_model():
 
 
 def test_the_matmul_attention_equals_the_fused_one(backbone):
-    from softbridge.backbones.attention import register
-
     every, tokens = rows(backbone), prompt(backbone, 6)
     fused = backbone.score(backbone.batch(every), tokens)
     backbone.model.set_attn_implementation(register())
     torch.testing.assert_close(backbone.score(backbone.batch(every), tokens), fused, atol=1e-5, rtol=1e-5)
-    assert backbone.model.config._attn_implementation == register()
+    assert backbone.model.config._attn_implementation in (register(), OPEN_MATMUL)

@@ -9,8 +9,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from softbridge.backbones import causal
+from softbridge.backbones import base
 from softbridge.backbones.attention import register
+from softbridge.backbones.packed import GROUP_PLACES
 from softbridge.batch import STEP, Rows, cut
 from softbridge.engine.step import Work, backward
 from softbridge.evaluation.passes import passes
@@ -113,10 +114,10 @@ def test_the_count_of_values_made_would_see_all_logits():
     assert made.values > BATCH * TEXT * 2000
 
 
-@pytest.mark.parametrize("kind", ["sentence", "llama"])
+@pytest.mark.parametrize("kind", ["sentence", "llama", "seq2seq t5"])
 def test_rows_of_unlike_length_that_fit_into_one_pass_take_one(kind):
     backbone, ran = pico.BACKBONES[kind](), []
-    assert backbone.unpadded(TEXT) == (kind == "llama")
+    assert backbone.unpadded(TEXT) == (kind != "seq2seq t5")
     backbone.model.base_model.register_forward_hook(lambda *_: ran.append(1))
     bank = Bank({"0": Soft(LENGTH).build(backbone.space(), generator(0, "counts"))})
     rows = Rows([list(range(6, 6 + n)) for n in (3, 20, 5, 9)], [0, 1, 0, 1])
@@ -130,10 +131,18 @@ def test_rows_of_unlike_length_that_fit_into_one_pass_take_one(kind):
 def test_packed_rows_fill_a_pass_by_their_own_tokens_and_padded_ones_by_the_longest(monkeypatch):
     rows = Rows([[7] * n for n in (500, 20, 20, 20)], [0] * 4)
     prompt = Soft(LENGTH).build(pico.causal().space(), generator(0, "counts")).bake()
-    assert passes(pico.causal(), rows, prompt, [0] * 4) == [[1, 2, 3, 0]]
-    assert passes(pico.sentence(), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
-    monkeypatch.setattr(causal, "GROUP_PLACES", {})  # as on a GPU, where attention pads a pass's rows
-    assert passes(pico.causal(), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
+    for backbone in (pico.causal(), pico.sentence()):
+        assert passes(backbone, rows, prompt, [0] * 4) == [[1, 2, 3, 0]]
+    assert passes(pico.BACKBONES["seq2seq t5"](), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
+    monkeypatch.setattr(base, "GROUP_PLACES", {})  # as on a GPU, where attention pads a pass's rows
+    for backbone in (pico.causal(), pico.sentence()):
+        assert passes(backbone, rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
+
+
+def test_an_encoder_s_pass_holds_each_row_s_own_prompt():
+    rows = Rows([[7] * 24] * 64, [0] * 64)
+    prompt = Soft(40).build(pico.sentence().space(), generator(0, "counts")).bake()
+    assert [len(group) for group in passes(pico.sentence(), rows, prompt, [0] * 64)] == [16] * 4
 
 
 def test_a_pass_of_packed_rows_holds_each_member_s_prompt_once():
@@ -143,9 +152,23 @@ def test_a_pass_of_packed_rows_holds_each_member_s_prompt_once():
     assert [len(group) for group in passes(pico.causal(), rows, prompt, [i // 32 for i in range(64)])] == [46, 18]
 
 
-def test_padding_is_a_small_share_of_a_step():
+@pytest.mark.parametrize("kind", ["sentence", "llama"])
+def test_what_is_padded_is_not_multiplied_with_weights(kind):
+    backbone, draw, ran = pico.BACKBONES[kind](), random.Random(0), []
+    lengths = [min(72, max(5, round(draw.lognormvariate(3.1, 0.5)))) for _ in range(32)]  # as film reviews are
+    backbone.unpadded(TEXT)  # which is tried at first
+    backbone.model.base_model.register_forward_pre_hook(
+        lambda module, given, told: ran.append(told["inputs_embeds"].shape[:2].numel()), with_kwargs=True
+    )
+    bank = Bank({"0": Soft(LENGTH).build(backbone.space(), generator(0, "counts"))})
+    rows = Rows([[draw.randrange(6, 30) for _ in range(n)] for n in lengths], [0] * 32)
+    backward(backbone, bank, Work(rows, [0] * 32, {}, [""] * 32), 32, 1, Accelerator(cpu=True))
+    assert sum(ran) == sum(lengths) + LENGTH * (len(ran) if kind == "llama" else 32)
+
+
+def test_padding_is_a_small_share_of_attention():
     draw = random.Random(0)
     lengths = [20 + min(72, max(5, round(draw.lognormvariate(3.1, 0.5)))) for _ in range(32)]  # as film reviews are
-    paid = sum(len(group) * max(lengths[i] for i in group) for group in cut(lengths, 448))
-    assert paid < 1.12 * sum(lengths)
+    paid = sum(len(group) * max(lengths[i] for i in group) for group in cut(lengths, GROUP_PLACES["cpu"]))
+    assert paid < 1.2 * sum(lengths)
     assert 32 * max(lengths) > 1.3 * sum(lengths), "without sorting there would be more"

@@ -162,6 +162,7 @@ def test_below_a_late_prompt_nothing_knows_of_it_and_rows_are_computed_once(fami
     first = backbone.read(batch.input_ids, batch.mask, made.pick(pick))
     other = made.each(lambda part: part + 1).pick(pick)
     assert torch.equal(backbone.read(batch.input_ids, batch.mask, other), first)
+    assert backbone.packs  # which is found out by running the model, once
     ran = []
     handle = blocks(backbone.model.base_model)[0].register_forward_pre_hook(lambda *_: ran.append(1))
     backbone.score(batch, other)

@@ -1,4 +1,4 @@
-"""Packed rows, and a causal prompt computed once for those that share it, come to what padded rows come to."""
+"""Rows without padding, and a causal prompt computed once for those that share it, come to what padded rows do."""
 
 import pytest
 import torch
@@ -16,6 +16,8 @@ from softbridge.seeding import generator
 from tests import pico
 
 CAUSAL = [name for name in pico.BACKBONES if "llama" in name or "gpt2" in name]
+PADDED = ("seq2seq", "modernbert")  # their attention counts its own places, or sees the nearest few alone
+FAMILIES = [name for name in pico.BACKBONES if not any(part in name for part in PADDED)]
 KINDS = {"soft": Soft(4), "late": Late(4, block=1), "prefix": Prefix(3), "longer than its texts": Soft(13)}
 
 
@@ -51,7 +53,7 @@ def both_ways(backbone, kind, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("family", CAUSAL)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_packed_rows_are_padded_rows(family, kind, monkeypatch):
     backbone = pico.BACKBONES[family]()
     packed, padded = both_ways(backbone, KINDS[kind], monkeypatch)
@@ -61,23 +63,34 @@ def test_packed_rows_are_padded_rows(family, kind, monkeypatch):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * max(1.0, b.abs().max().item()))
 
 
-@pytest.mark.parametrize("family", CAUSAL)
-def test_each_family_is_found_to_agree(family):
-    assert pico.BACKBONES[family]().packs
+@pytest.mark.parametrize("family", ["llama", "sentence"])
+def test_places_that_fill_a_row_up_change_nothing(family, monkeypatch):
+    (bare, *_), _ = both_ways(pico.BACKBONES[family](), Soft(4), monkeypatch)
+    monkeypatch.setitem(packed.FULL, ("cpu", torch.float32), 64)
+    full, padded = both_ways(pico.BACKBONES[family](), Soft(4), monkeypatch)
+    assert bare < full[0] == -(-bare // 64) * 64
+    torch.testing.assert_close(full[1], padded[1], rtol=1e-5, atol=1e-5)
+    for a, b in zip(full[2], padded[2], strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", CAUSAL)
-def test_a_causal_prompt_stands_in_the_pass_once(family, monkeypatch):
-    monkeypatch.setitem(packed.GROUP_PLACES, "cpu", 10**6)
+@pytest.mark.parametrize("family", pico.BACKBONES)
+def test_which_families_agree_is_found_out(family):
+    assert pico.BACKBONES[family]().packs == (family in FAMILIES)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_token_takes_one_place_and_a_causal_prompt_stands_there_once(family, monkeypatch):
     backbone = pico.BACKBONES[family]()
     (places, *_), _ = both_ways(backbone, Soft(4), monkeypatch)
-    longest = max(map(len, backbone.tokenise(pico.texts(12, 0)[0])))
-    assert places == 12 * longest + 2 * 4
+    tokens = sum(map(len, backbone.tokenise(pico.texts(12, 0)[0])))
+    assert places == tokens + 4 * (2 if family in CAUSAL else 12)
 
 
-def test_a_model_that_comes_to_something_else_is_found_out(monkeypatch):
-    monkeypatch.setattr(packed, "seen", lambda mask, ahead, dtype: None)
-    assert not pico.BACKBONES["llama"]().packs
+@pytest.mark.parametrize("family", ["llama", "sentence"])
+def test_a_model_that_comes_to_something_else_is_found_out(family, monkeypatch):
+    monkeypatch.setattr(packed, "seen", lambda there, ahead, dtype, causal: None)
+    assert not pico.BACKBONES[family]().packs
 
 
 def test_attention_to_the_nearest_places_runs_padded(monkeypatch):
