@@ -16,7 +16,7 @@ from transformers.utils import logging
 from softbridge import hub
 from softbridge.backbones import large
 from softbridge.backbones.base import Backbone, BackboneSpec
-from softbridge.backbones.probes import choose, prepare
+from softbridge.backbones.probes import attention, choose, default, prepare
 from softbridge.backbones.sharding import Shard
 from softbridge.backbones.table import BACKBONES, kind_of, unfit
 from softbridge.catalogue import look_up
@@ -76,7 +76,7 @@ def arrange(model: Any, spec: BackboneSpec, probes: Path | None, shard: Shard | 
     if shard:
         shard(model)
     if shard or large.placed(spec):
-        model.set_attn_implementation("sdpa" if spec.attention == "auto" else spec.attention)
+        model.set_attn_implementation(default(attention(spec), "sdpa"))
         reason = "as loaded: a model of few bits, on several devices or in parts is not measured"
     else:
         device = pick_device(spec)

@@ -49,7 +49,7 @@ def choose(model: Any, spec: BackboneSpec, device: torch.device, cache: Path | N
     """Return how to run the model: as the spec says, else as was measured before, else as measured now."""
     fixed = [c for c in candidates(device) if agrees(c, spec)]
     if len(fixed) == 1 or not fixed:
-        wanted = fixed[0] if fixed else (spec.precision, spec.attention)
+        wanted = fixed[0] if fixed else (spec.precision, attention(spec))
         return Choice(default(wanted[0], "float32"), default(wanted[1], "sdpa"), "the only one asked for")
     path = cache / f"{key(model, fixed, device)}.json" if cache else None
     if path and path.exists():
@@ -91,11 +91,14 @@ def shape(model: Any) -> str:
     return f"{config.model_type}, {config.num_hidden_layers} blocks, {config.hidden_size} wide"
 
 
+def attention(spec: BackboneSpec) -> str:
+    """Return the attention that a spec asks for, as transformers knows it; or `auto`."""
+    return register() if spec.attention == "matmul" else spec.attention
+
+
 def agrees(candidate: tuple[str, str], spec: BackboneSpec) -> bool:
     """Say whether a candidate is what the spec asks for."""
-    precision, attention = candidate
-    asked = register() if spec.attention == "matmul" else spec.attention
-    return spec.precision in ("auto", precision) and asked in ("auto", attention)
+    return spec.precision in ("auto", candidate[0]) and attention(spec) in ("auto", candidate[1])
 
 
 def key(model: Any, pairs: list[tuple[str, str]], device: torch.device) -> str:

@@ -277,6 +277,20 @@ def test_a_model_that_was_tried_in_bfloat16_is_exact_where_float32_is_chosen(kin
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("placed", [{"device": "cpu"}, {"device_map": "auto"}])
+@pytest.mark.parametrize("attention", ["sdpa", "eager", "matmul"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_is_asked_for_is_run_where_it_would_not_be_tried(precision, attention, placed, tmp_path, monkeypatch):
+    monkeypatch.setattr(probes, "fast_bfloat16", lambda device: False)
+    pico.save_backbone(tmp_path)
+    keys = {"max_length": 32, "precision": precision, "attention": attention, **placed}
+    backbone = loading.load(BackboneSpec(str(tmp_path), **keys))
+    told = backbone.describe()
+    assert (told["precision"], told["attention"].removeprefix("softbridge_")) == (precision, attention)
+    backbone.bind(["negative", "positive"])
+    assert backbone.score(backbone.batch(Rows([[5, 6], [7]], [0, 0])), None).isfinite().all()
+
+
 def test_rotary_frequencies_stay_exact_in_bfloat16(tmp_path):
     pico.save_backbone(tmp_path, "causal")
     exact, small = (
