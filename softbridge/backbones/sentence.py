@@ -72,8 +72,7 @@ class SentenceBackbone(Backbone):
             inputs = {"input_ids": batch.input_ids, "attention_mask": batch.mask}
             return last_states(self.model.base_model, inputs, None), batch.mask
         inputs, pooled = self.join(self.read(batch.input_ids, batch.mask, prompt), batch.mask, prompt)
-        mask = inputs["attention_mask"]
-        if not mask.all() and self.unpadded(mask.shape[1] + prompt.length):
+        if self.unpadded(batch.mask.shape[1] + prompt.length) and not batch.mask.all():
             group = GROUP_PLACES[self.device.type]
             return packed_states(self.model.base_model, inputs, prompt, group, causal=False), pooled
         return last_states(self.model.base_model, inputs, prompt), pooled
