@@ -141,8 +141,8 @@ def roberta() -> RobertaForMaskedLM:
     return RobertaForMaskedLM(RobertaConfig(**SIZES, **TOKENS, **LONG, initializer_range=0.2)).eval()
 
 
-def modernbert() -> ModernBertForMaskedLM:
-    """Return a ModernBERT: rotary positions, and a block of local attention, 4 tokens to each side."""
+def modernbert(local: int = 8) -> ModernBertForMaskedLM:
+    """Return a ModernBERT: rotary positions, and a block of local attention, half of `local` tokens to each side."""
     torch.manual_seed(0)
     config = ModernBertConfig(
         **{**SIZES, "num_hidden_layers": 3},
@@ -151,7 +151,7 @@ def modernbert() -> ModernBertForMaskedLM:
         cls_token_id=1,
         sep_token_id=2,
         layer_types=["full_attention", "sliding_attention", "full_attention"],
-        local_attention=8,
+        local_attention=local,
         initializer_range=0.3,
         initializer_cutoff_factor=2.0,
     )

@@ -221,9 +221,14 @@ class Backbone(ABC):
         """Say whether this model comes to the same states when its rows stand in one."""
         return False
 
-    def unpadded(self, places: int) -> bool:
-        """Say whether rows of up to so many places, the prompt's among them, run without padding outside attention."""
-        return self.device.type in GROUP_PLACES and not local(self.config, places) and self.packs
+    def packable(self, prompt: Injection | None, longest: int) -> bool:
+        """Say whether texts of up to so many tokens can stand in one row; `eager` is the model's own attention."""
+        slots = prompt.slots if prompt else 0
+        return self.attends != "eager" and not local(self.config, slots + longest) and self.packs
+
+    def unpadded(self, prompt: Injection | None, longest: int) -> bool:
+        """Say whether texts of up to so many tokens run without padding outside attention on this device."""
+        return self.device.type in GROUP_PLACES and self.packable(prompt, longest)
 
     @property
     def first_position(self) -> int:

@@ -18,7 +18,7 @@ from softbridge.backbones.entrances import last_states
 from softbridge.backbones.generation import accompanied, ends, replayed, writing
 from softbridge.backbones.heads import answers
 from softbridge.backbones.mixing import refuse_mixing
-from softbridge.backbones.packed import GROUP_PLACES, agree, local, packed_states, saves, trial
+from softbridge.backbones.packed import GROUP_PLACES, agree, packed_states, saves, trial
 from softbridge.batch import Batch, Rows
 from softbridge.errors import BackboneError
 from softbridge.injection import Injection, shared
@@ -105,14 +105,15 @@ class CausalBackbone(Backbone):
 
     def hidden(self, input_ids: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states of the joined rows, `[B, P + T, H]`, or `[B, T, H]` without the prompt's."""
-        states, group = self.read(input_ids, mask, prompt), GROUP_PLACES.get(self.device.type)
-        once = saves(prompt, len(mask))
-        if once or (group and mask.numel() > group):
-            length = prompt.slots if prompt else 0
-            if not local(self.config, length + mask.shape[1]) and self.packs:
-                inputs = behind(states, mask, length) if once else join(states, mask, prompt)
-                return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, group)
-        return self.padded(states, mask, prompt)
+        states, longest, once = self.read(input_ids, mask, prompt), mask.shape[1], saves(prompt, len(mask))
+        if once and self.packable(prompt, longest):
+            inputs = behind(states, mask, prompt.slots if prompt else 0)
+        elif self.unpadded(prompt, longest) and not mask.all():
+            inputs = join(states, mask, prompt)
+        else:
+            return self.padded(states, mask, prompt)
+        group = GROUP_PLACES.get(self.device.type)
+        return packed_states(self.model.base_model, {**inputs, "use_cache": False}, prompt, group)
 
     def padded(self, states: torch.Tensor, mask: torch.Tensor, prompt: Injection | None) -> torch.Tensor:
         """Return the last block's states `[B, P + T, H]` of texts' states `[B, T, H]`, run with their padding."""
@@ -124,6 +125,7 @@ class CausalBackbone(Backbone):
         states, mask, prompt = trial(self.table, self.side)
         inputs, there = {**behind(states, mask, prompt.slots), "use_cache": False}, mask.bool()
         return agree(
+            self.model.base_model,
             lambda: packed_states(self.model.base_model, inputs, prompt, 12)[there],
             lambda: self.padded(states, mask, prompt)[:, prompt.slots :][there],
         )

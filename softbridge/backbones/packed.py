@@ -57,7 +57,7 @@ class Group:
 
 
 class Padded(torch.autograd.Function):
-    """Put tokens' states into slots; torch's own gradient of `index_select` adds row after row, which is slow."""
+    """Put tokens' states into slots, in every block; torch's own gradient of `index_select` would add row after row."""
 
     @staticmethod
     def forward(ctx: Any, states: torch.Tensor, group: Group) -> torch.Tensor:
@@ -110,8 +110,8 @@ class Packed(Entrance):
         """Return what each place attends to, `[1, S, heads, D]`, group by group."""
         self.met[module.layer_idx] = None
         sizes = [len(group.slots) for group in self.groups] + [self.prompts * self.length, self.spare]
-        *parts, own, spare = zip(*(s[0].transpose(0, 1).split(sizes) for s in states), strict=True)
-        shared = [rowed(part, self.prompts) for part in own]
+        *parts, last, _ = zip(*(s[0].transpose(0, 1).split(sizes) for s in states), strict=True)
+        shared = [rowed(part, self.prompts) for part in last]
         made = []
         for group, part in zip(self.groups, parts, strict=True):
             query, key, value = (rowed(Padded.apply(p, group), len(group.rows)) for p in part)
@@ -119,11 +119,12 @@ class Packed(Entrance):
             key, value = (
                 torch.cat([m, p], 2) if m is not None else p for m, p in zip(meets, (key, value), strict=True)
             )
-            seen = attend(module, query, key, value, group.mask, **keys)[0]
-            made.append(Bare.apply(seen.flatten(0, 1), group))
+            read = attend(module, query, key, value, group.mask, **keys)[0]
+            made.append(Bare.apply(read.flatten(0, 1), group))
         if self.prompts:
             made.append(attend(module, *shared, self.own, **keys)[0].flatten(0, 1))
-        return torch.cat([*made, spare[0]]).unsqueeze(0), None
+        made.append(made[0].new_zeros(self.spare, *made[0].shape[1:]))
+        return torch.cat(made).unsqueeze(0), None
 
     def before(
         self, layer: int, group: Group, key: torch.Tensor, value: torch.Tensor
@@ -141,7 +142,7 @@ class Packed(Entrance):
 
 
 def rowed(part: torch.Tensor, rows: int) -> torch.Tensor:
-    """Return `[R T, heads, D]` as `[R, heads, T, D]`."""
+    """Return `[R T, heads, D]` as `[R, heads, T, D]`; R may be 0."""
     return part.unflatten(0, (rows, -1 if rows else 0)).transpose(1, 2)
 
 
@@ -166,7 +167,7 @@ def packed_states(
         inputs: `inputs_embeds` `[B, T, H]`, `attention_mask` and `position_ids` `[B, T]`, and what else it takes.
         prompt: the injection of B rows. Virtual tokens that rows share are not among the inputs, but stand before them
             here, and `position_ids` leaves room for them.
-        group_places: places that attention looks at together.
+        group_places: slots of the texts that attention looks at together; None: all.
         causal: whether a place sees those before it alone.
 
     Raises:
@@ -288,8 +289,17 @@ def trial(table: torch.Tensor, side: str) -> tuple[torch.Tensor, torch.Tensor, I
     return states, mask, Injection(tokens[member], member=member)
 
 
-def agree(packed: Callable[[], torch.Tensor], padded: Callable[[], torch.Tensor]) -> bool:
-    """Say whether a model comes to the same states both ways, by trying."""
+def agree(body: Any, packed: Callable[[], torch.Tensor], padded: Callable[[], torch.Tensor]) -> bool:
+    """Say whether a model comes to the same states both ways, by trying; if not, its attention is what it was."""
+    attention = body.config._attn_implementation
+    same = alike(packed, padded)
+    if not same:
+        body.set_attn_implementation(attention)
+    return same
+
+
+def alike(packed: Callable[[], torch.Tensor], padded: Callable[[], torch.Tensor]) -> bool:
+    """Say whether two computations come to the same states, and the first can be done at all."""
     try:
         with torch.inference_mode():
             once, each = packed().float(), padded().float()

@@ -18,9 +18,11 @@ def places(model: Any) -> int | None:
     Arguments:
         model: a transformers model.
     """
-    named = ((name.rpartition(".")[2], part) for name, part in model.named_modules())
+    reads = model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+    named = ((name.rpartition(".")[2], part) for name, part in reads.named_modules())
     tables = [part for name, part in named if name in TABLES and isinstance(part, torch.nn.Embedding)]
-    return min((table.num_embeddings - before(table) for table in tables), default=None)
+    fixed = [table for table in tables if not hasattr(table, "make_weight")]  # FSMT's grows
+    return min((table.num_embeddings - before(table) for table in fixed), default=None)
 
 
 def before(table: torch.nn.Embedding) -> int:
@@ -30,7 +32,7 @@ def before(table: torch.nn.Embedding) -> int:
 
 
 def refuse_beyond(backbone: Backbone, length: int) -> None:
-    """Refuse a prompt that leaves texts of `max_length` too few of the model's places.
+    """Refuse a prompt that leaves texts of `max_length` too few of the model's places; answers are not counted.
 
     Arguments:
         backbone: the frozen backbone.

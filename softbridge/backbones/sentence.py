@@ -72,10 +72,14 @@ class SentenceBackbone(Backbone):
             inputs = {"input_ids": batch.input_ids, "attention_mask": batch.mask}
             return last_states(self.model.base_model, inputs, None), batch.mask
         inputs, pooled = self.join(self.read(batch.input_ids, batch.mask, prompt), batch.mask, prompt)
-        if self.unpadded(batch.mask.shape[1] + prompt.length) and not batch.mask.all():
+        if self.unpadded(prompt, batch.mask.shape[1]) and not batch.mask.all():
             group = GROUP_PLACES[self.device.type]
             return packed_states(self.model.base_model, inputs, prompt, group, causal=False), pooled
         return last_states(self.model.base_model, inputs, prompt), pooled
+
+    def unpadded(self, prompt: Injection | None, longest: int) -> bool:
+        """Say whether texts of up to so many tokens run without padding; without virtual tokens they do not."""
+        return prompt is not None and prompt.length > 0 and super().unpadded(prompt, longest)
 
     @cached_property
     def packs(self) -> bool:
@@ -84,6 +88,7 @@ class SentenceBackbone(Backbone):
         inputs, body = self.join(states, mask, prompt)[0], self.model.base_model
         there = inputs["attention_mask"].bool()
         return agree(
+            body,
             lambda: packed_states(body, inputs, prompt, 20, causal=False)[there],
             lambda: last_states(body, inputs, prompt)[there],
         )
@@ -98,10 +103,12 @@ class SentenceBackbone(Backbone):
             seen: `[B, T]` 1 where a token is.
             prompt: the injection of each row.
         """
-        if prompt.tokens is None:  # with keys and values, the text's places come behind the prompt's
-            order = torch.arange(seen.shape[1], device=seen.device) + (prompt.length if prompt.keys is not None else 0)
-            positions = (order + self.first_position).expand_as(seen)
-            return {"inputs_embeds": text, "attention_mask": seen, "position_ids": positions}, seen
+        if prompt.tokens is None:
+            inputs = {"inputs_embeds": text, "attention_mask": seen}
+            if prompt.keys is not None:  # the text's places come behind the prompt's
+                order = torch.arange(seen.shape[1], device=seen.device) + prompt.length
+                inputs["position_ids"] = (order + self.first_position).expand_as(seen)
+            return inputs, seen
         virtual = prompt.tokens.to(text.dtype)
         rows, length = virtual.shape[:2]
         first = self.before_prompt

@@ -17,6 +17,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from softbridge.backbones.packed import GROUP_PLACES
 from softbridge.errors import BackboneError
 
 Shard = Callable[[Any], None]  # brings a frozen model to its device, of whose blocks each process keeps a part
@@ -111,7 +112,8 @@ def begin(backbone: Any) -> None:
     told |= {"decoder_input_ids": token} if config.is_encoder_decoder else {}
     with torch.no_grad():
         backbone.model.base_model(**told, **({"use_cache": False} if getattr(config, "use_cache", False) else {}))
-    getattr(backbone, "packs", None)
+    if backbone.shares or backbone.device.type in GROUP_PLACES:
+        _ = backbone.packs
 
 
 def is_zero(weight: Any) -> bool:

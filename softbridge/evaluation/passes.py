@@ -39,7 +39,7 @@ def passes(
         least: about as many passes there are to be at least.
     """
     slots, sizes = prompt.slots if prompt else 0, [rows.length(i) for i in range(len(rows))]
-    free = backbone.unpadded(slots + max(sizes, default=0))
+    free = backbone.unpadded(prompt, max(sizes, default=0))
     shared = free and backbone.shares and prompt is not None and prompt.mix_keys is None
     bearing = {member: i for i, member in enumerate(owner)} if shared else {}  # one row of each member bears its prompt
     lengths = [size + slots * (not shared or bearing[owner[i]] == i) for i, size in enumerate(sizes)]

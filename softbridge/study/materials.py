@@ -101,6 +101,7 @@ class Materials:
     def take(self, spec: BackboneSpec) -> None:
         """Go on with another backbone: one that a stage of the study trained."""
         self.backbone = self.open(spec)
+        refuse_beyond(self.backbone, self.recipe.prompt.length)
         self.before, self.bound, self.known = self.backbone.fingerprint(), (), None
 
     def bind(self, domain: OpenDomain) -> None:

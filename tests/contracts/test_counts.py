@@ -117,9 +117,9 @@ def test_the_count_of_values_made_would_see_all_logits():
 @pytest.mark.parametrize("kind", ["sentence", "llama", "seq2seq t5"])
 def test_rows_of_unlike_length_that_fit_into_one_pass_take_one(kind):
     backbone, ran = pico.BACKBONES[kind](), []
-    assert backbone.unpadded(TEXT) == (kind != "seq2seq t5")
-    backbone.model.base_model.register_forward_hook(lambda *_: ran.append(1))
     bank = Bank({"0": Soft(LENGTH).build(backbone.space(), generator(0, "counts"))})
+    assert backbone.unpadded(bank[0].bake(), TEXT) == (kind != "seq2seq t5")
+    backbone.model.base_model.register_forward_hook(lambda *_: ran.append(1))
     rows = Rows([list(range(6, 6 + n)) for n in (3, 20, 5, 9)], [0, 1, 0, 1])
     work = Work(rows, [0] * 4, {}, list("abcd"))
     backward(backbone, bank, work, 4, 1, Accelerator(cpu=True))
@@ -133,6 +133,8 @@ def test_packed_rows_fill_a_pass_by_their_own_tokens_and_padded_ones_by_the_long
     prompt = Soft(LENGTH).build(pico.causal().space(), generator(0, "counts")).bake()
     for backbone in (pico.causal(), pico.sentence()):
         assert passes(backbone, rows, prompt, [0] * 4) == [[1, 2, 3, 0]]
+    assert passes(pico.causal(), rows, None, [0] * 4) == [[1, 2, 3, 0]]
+    assert passes(pico.sentence(), rows, None, [0] * 4) == [[1, 2, 3], [0]], "without a prompt an encoder pads"
     assert passes(pico.BACKBONES["seq2seq t5"](), rows, prompt, [0] * 4) == [[1, 2, 3], [0]]
     monkeypatch.setattr(base, "GROUP_PLACES", {})  # as on a GPU, where attention pads a pass's rows
     for backbone in (pico.causal(), pico.sentence()):
@@ -156,7 +158,7 @@ def test_a_pass_of_packed_rows_holds_each_member_s_prompt_once():
 def test_what_is_padded_is_not_multiplied_with_weights(kind):
     backbone, draw, ran = pico.BACKBONES[kind](), random.Random(0), []
     lengths = [min(72, max(5, round(draw.lognormvariate(3.1, 0.5)))) for _ in range(32)]  # as film reviews are
-    backbone.unpadded(TEXT)  # which is tried at first
+    assert backbone.packs  # which is tried at first
     backbone.model.base_model.register_forward_pre_hook(
         lambda module, given, told: ran.append(told["inputs_embeds"].shape[:2].numel()), with_kwargs=True
     )

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import MistralConfig, MistralForCausalLM
+from transformers import DeepseekV2Config, DeepseekV2ForCausalLM, MistralConfig, MistralForCausalLM
 
 from softbridge.backbones import packed
 from softbridge.batch import Rows
@@ -63,6 +63,44 @@ def test_packed_rows_are_padded_rows(family, kind, monkeypatch):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * max(1.0, b.abs().max().item()))
 
 
+def test_where_nearby_places_are_all_a_local_encoder_packs_too(monkeypatch):
+    backbone = pico.of_kind("masked", pico.modernbert(local=128))
+    assert backbone.packs
+    once, padded = both_ways(backbone, Soft(4), monkeypatch)
+    assert once[0] < padded[0]
+    torch.testing.assert_close(once[1], padded[1], rtol=1e-5, atol=1e-5)
+
+
+def test_values_of_another_width_than_queries_pack():
+    torch.manual_seed(0)
+    latent = {"kv_lora_rank": 8, "q_lora_rank": None, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 12}
+    dense = {"first_k_dense_replace": 2, "n_routed_experts": 2, "num_experts_per_tok": 1, "n_shared_experts": 1}
+    config = DeepseekV2Config(
+        **pico.SIZES, **pico.TOKENS, num_key_value_heads=2, moe_intermediate_size=16, **latent, **dense
+    )
+    assert pico.causal(DeepseekV2ForCausalLM(config).eval()).packs
+
+
+@pytest.mark.parametrize("family", ["llama", "sentence"])
+def test_a_row_in_bfloat16_has_few_sizes(family, monkeypatch):
+    backbone = pico.BACKBONES[family]()
+    backbone.model.to(torch.bfloat16)
+    backbone.bind(["negative", "positive"])
+    (places, scores, _), padded = both_ways(backbone, Soft(4), monkeypatch)
+    assert places % 64 == 0
+    torch.testing.assert_close(scores, padded[1], rtol=0.05, atol=0.1)
+
+
+@pytest.mark.parametrize("family", ["llama", "sentence"])
+def test_eager_attention_is_the_model_s_own(family, monkeypatch):
+    backbone = pico.BACKBONES[family]()
+    backbone.model.set_attn_implementation("eager")
+    backbone.attends = "eager"
+    (places, *_), padded = both_ways(backbone, Soft(4), monkeypatch)
+    assert places == padded[0]
+    assert backbone.model.config._attn_implementation == "eager"
+
+
 @pytest.mark.parametrize("family", ["llama", "sentence"])
 def test_places_that_fill_a_row_up_change_nothing(family, monkeypatch):
     (bare, *_), _ = both_ways(pico.BACKBONES[family](), Soft(4), monkeypatch)
@@ -90,7 +128,10 @@ def test_a_token_takes_one_place_and_a_causal_prompt_stands_there_once(family, m
 @pytest.mark.parametrize("family", ["llama", "sentence"])
 def test_a_model_that_comes_to_something_else_is_found_out(family, monkeypatch):
     monkeypatch.setattr(packed, "seen", lambda there, ahead, dtype, causal: None)
-    assert not pico.BACKBONES[family]().packs
+    backbone = pico.BACKBONES[family]()
+    before = backbone.model.config._attn_implementation
+    assert not backbone.packs
+    assert backbone.model.config._attn_implementation == before
 
 
 def test_attention_to_the_nearest_places_runs_padded(monkeypatch):
