@@ -95,10 +95,17 @@ for _name, _attend in ((OPEN["sdpa"], sdpa_attention_forward), (OPEN_MATMUL, mat
 
 
 def open_attention(model: Any) -> None:
-    """Give the model the open form of its attention, for good: without a prompt it computes what it did."""
+    """Give the model the open form of its attention, for good: without a prompt it computes what it did.
+
+    Attention tells its block by `layer_idx`, which some models (DistilBERT) leave out.
+    """
     now = model.config._attn_implementation
     if now not in (*OPEN.values(), OPEN_MATMUL):
         model.set_attn_implementation(OPEN.get(now, OPEN_MATMUL))
+        for i, block in enumerate(blocks(model)):
+            unnumbered: list[Any] = [part for part in block.modules() if not hasattr(part, "layer_idx")]
+            for part in unnumbered:
+                part.layer_idx = i
 
 
 def last_states(body: Any, inputs: dict[str, Any], prompt: Injection | None) -> torch.Tensor:
@@ -124,12 +131,17 @@ def last_states(body: Any, inputs: dict[str, Any], prompt: Injection | None) -> 
     entrance = Entrance(prompt.keys, prompt.values)
     states = body(**inputs, softbridge_entrance=entrance).last_hidden_state
     if len(entrance.met) != prompt.keys.shape[1]:
-        raise BackboneError(
-            f"the prompt's keys and values reached {len(entrance.met)} of {prompt.keys.shape[1]} layers",
-            "a model whose attention layers take what they are handed",
-            "choose another prompt (soft, late), or another backbone",
-        )
+        raise unreached(len(entrance.met), prompt.keys.shape[1])
     return states
+
+
+def unreached(count: int, layers: int) -> BackboneError:
+    """Return the error for a model in which keys and values reach so many of its layers."""
+    return BackboneError(
+        f"the prompt's keys and values reached {count} of {layers} layers",
+        "a model whose attention layers take what they are handed",
+        "choose another prompt (soft, late), or another backbone",
+    )
 
 
 def keys_and_values(body: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -139,6 +151,8 @@ def keys_and_values(body: Any, inputs: dict[str, Any]) -> tuple[torch.Tensor, to
     with torch.no_grad():
         body(**inputs, softbridge_entrance=entrance)
     parts = [part for _, part in sorted(entrance.met.items()) if part is not None]
+    if not parts:
+        raise unreached(0, len(blocks(body)))
     keys, values = (torch.cat([part[i] for part in parts]).float().cpu() for i in (0, 1))
     return keys, values
 

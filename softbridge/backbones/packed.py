@@ -200,8 +200,8 @@ def packed_states(
             "a model whose attention layers take what they are handed",
             "run its rows padded",
         )
-    made = last.new_zeros(rows * places, width).index_copy(0, index, last[0, : len(index)])
-    return made.view(rows, places, width)
+    made = last.new_zeros(rows * places, last.shape[-1]).index_copy(0, index, last[0, : len(index)])
+    return made.view(rows, places, -1)
 
 
 def arranged(
