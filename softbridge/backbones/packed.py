@@ -26,6 +26,7 @@ from softbridge.injection import Injection
 GROUP_PLACES = {"cpu": 768}
 # A row's places are filled up to a multiple, for a CPU's library prepares a kernel for each new shape of a product.
 FULL = {("cpu", torch.bfloat16): 64}
+Move = Callable[[torch.Tensor], torch.Tensor]
 SAME = 0.03  # of the states' norm: rounding in bfloat16 comes to a tenth of it, another computation to far more
 
 
@@ -56,34 +57,22 @@ class Group:
         return states.index_select(0, self.slots)
 
 
-class Padded(torch.autograd.Function):
-    """Put tokens' states into slots, in every block; torch's own gradient of `index_select` would add row after row."""
+class Moved(torch.autograd.Function):
+    """Move tokens' states into slots, or out of them, in every block; the gradient goes the other way.
+
+    torch's own gradient of `index_select` would add row after row.
+    """
 
     @staticmethod
-    def forward(ctx: Any, states: torch.Tensor, group: Group) -> torch.Tensor:
-        """Return `group.padded(states)`."""
-        ctx.group = group
-        return group.padded(states)
+    def forward(ctx: Any, states: torch.Tensor, move: Move, back: Move) -> torch.Tensor:
+        """Return `move(states)`, for a move whose transpose is `back`."""
+        ctx.back = back
+        return move(states)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Return the transpose: every token stands in one slot."""
-        return ctx.group.bare(gradient), None
-
-
-class Bare(torch.autograd.Function):
-    """Take tokens' states out of slots."""
-
-    @staticmethod
-    def forward(ctx: Any, states: torch.Tensor, group: Group) -> torch.Tensor:
-        """Return `group.bare(states)`."""
-        ctx.group = group
-        return group.bare(states)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Return the transpose."""
-        return ctx.group.padded(gradient), None
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        """Return `back(gradient)`."""
+        return ctx.back(gradient), None, None
 
 
 @dataclass
@@ -114,13 +103,13 @@ class Packed(Entrance):
         shared = [rowed(part, self.prompts) for part in last]
         made = []
         for group, part in zip(self.groups, parts, strict=True):
-            query, key, value = (rowed(Padded.apply(p, group), len(group.rows)) for p in part)
+            query, key, value = (rowed(Moved.apply(p, group.padded, group.bare), len(group.rows)) for p in part)
             meets = self.before(module.layer_idx, group, shared[1], shared[2])
             key, value = (
                 torch.cat([m, p], 2) if m is not None else p for m, p in zip(meets, (key, value), strict=True)
             )
             read = attend(module, query, key, value, group.mask, **keys)[0]
-            made.append(Bare.apply(read.flatten(0, 1), group))
+            made.append(Moved.apply(read.flatten(0, 1), group.bare, group.padded))
         if self.prompts:
             made.append(attend(module, *shared, self.own, **keys)[0].flatten(0, 1))
         made.append(made[0].new_zeros(self.spare, *made[0].shape[1:]))
